@@ -1,0 +1,84 @@
+/**
+ * A file's bytes as Web Streams: a byte stream of an exact length out of any source, and a pump that moves
+ * it in large reused chunks while the next chunk is being read.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "./byte_reader.ts";
+import { ProtocolError } from "./error.ts";
+import { FILE_CHUNK_BYTES } from "./limits.ts";
+
+/** Settings of {@linkcode byteStream}. */
+export interface ByteStreamOptions {
+  /** Exactly how many bytes the stream gives. */
+  length: number;
+}
+
+/**
+ * A byte stream of exactly `length` bytes out of `source`, which may hold more: not one byte further is
+ * read. Short reads (a TLS record is 16 KiB) are gathered until the reader's buffer is full. Errors with
+ * `truncated` when the source ends early, after handing on what came.
+ */
+export function byteStream(source: ByteSource, options: ByteStreamOptions): ReadableStream<
+  Uint8Array<ArrayBuffer>
+> {
+  let left = options.length;
+  let ended = false;
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    type: "bytes",
+    autoAllocateChunkSize: FILE_CHUNK_BYTES,
+    async pull(controller) {
+      const request = (controller as unknown as ReadableByteStreamController).byobRequest;
+      const view = request?.view;
+      if (!request || !view) return;
+      const into = new Uint8Array(view.buffer, view.byteOffset, Math.min(view.byteLength, left));
+      let filled = 0;
+      while (filled < into.length && !ended) {
+        const count = await source.read(into.subarray(filled));
+        if (count === null) ended = true;
+        else filled += count;
+      }
+      left -= filled;
+      if (filled === 0 && left > 0) {
+        throw new ProtocolError(
+          "truncated",
+          `Cannot read the file's bytes: the stream ended ${left} bytes early`,
+        );
+      }
+      if (left === 0) controller.close();
+      request.respond(filled);
+    },
+  }, { highWaterMark: 0 });
+}
+
+/**
+ * Moves a byte stream into `write`, one chunk at a time, reading the next chunk while one is written. Two
+ * buffers of {@linkcode FILE_CHUNK_BYTES} serve the whole file; a chunk is only valid until `write` resolves.
+ * Resolves with the number of bytes; rejects with the first error of either side, after cancelling the
+ * stream.
+ */
+export async function pumpBytes(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  write: (chunk: Uint8Array<ArrayBuffer>) => Promise<void>,
+): Promise<number> {
+  const reader = stream.getReader({ mode: "byob" });
+  let spare = new ArrayBuffer(FILE_CHUNK_BYTES);
+  let total = 0;
+  let reading = reader.read(new Uint8Array(new ArrayBuffer(FILE_CHUNK_BYTES)));
+  try {
+    while (true) {
+      const { value, done } = await reading;
+      if (done || value === undefined) return total;
+      reading = reader.read(new Uint8Array(spare));
+      await write(value);
+      total += value.length;
+      spare = value.buffer;
+    }
+  } catch (error) {
+    // The read ahead fails with the stream; its own error would only hide the first one.
+    reading.catch(() => {});
+    await reader.cancel(error).catch(() => {});
+    throw error;
+  }
+}
