@@ -37,17 +37,17 @@ function judge(check: string, input: string | string[]): void {
   throw new Error(`Cannot judge vector: unknown check "${check}"`);
 }
 
-/** One vector; `input_utf16` gives, as hex, what JSON tools cannot carry: text that is no Unicode. */
+/** One vector; `utf16` gives, as hex, what JSON tools cannot carry: text that is no Unicode. */
 interface Vector {
   clause: string;
   check: string;
   input?: string | string[];
-  input_utf16?: string;
+  utf16?: string;
   expect: string;
   why: string;
 }
 
-const vectors = (rows as Vector[]).map(({ input, input_utf16: units = "", ...row }) => ({
+const vectors = (rows as Vector[]).map(({ input, utf16: units = "", ...row }) => ({
   ...row,
   input: input ?? String.fromCharCode(...units.split(" ").map((unit) => parseInt(unit, 16))),
 }));
