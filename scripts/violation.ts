@@ -29,15 +29,20 @@ export function sortViolations(violations: readonly Violation[]): Violation[] {
 
 /**
  * Prints what `check` finds in the working directory, one line each on stdout, and exits: 1 where there is
- * anything, else 0 with a line on stderr. For a check's `import.meta.main`.
+ * anything, else 0, with the count on stderr and before it, on failure, what `detail` has to say. For a
+ * check's `import.meta.main`.
  */
 export async function runCheck(
   name: string,
   check: (root: string) => Promise<Violation[]>,
+  detail?: (root: string) => Promise<string[]>,
 ): Promise<never> {
   const violations = await check(Deno.cwd());
   const lines = violations.map((violation) => formatViolation(violation) + "\n");
   await write(Deno.stdout, lines.join(""));
+  if (violations.length > 0 && detail !== undefined) {
+    await write(Deno.stderr, (await detail(Deno.cwd())).join("\n") + "\n");
+  }
   await write(Deno.stderr, `${name}: ${violations.length} violations\n`);
   Deno.exit(violations.length === 0 ? 0 : 1);
 }
