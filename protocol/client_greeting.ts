@@ -45,7 +45,12 @@ export interface ClientCredentials {
   /** The only server id to talk to; undefined on an open server without enrolment. */
   serverId?: string | undefined;
   /** With an invite the client enrols instead of proving a known key. */
-  invite?: { id: string; secret: Uint8Array } | undefined;
+  invite?: {
+    id: string;
+    secret: Uint8Array;
+    /** The name that the user asks for; undefined takes the invite's, or else that of HELLO. */
+    name?: string | undefined;
+  } | undefined;
 }
 
 /** What the client side does next. */
@@ -131,6 +136,7 @@ export class ClientGreeting {
     return encodeFrame("JOIN", {
       invite: invite.id,
       publicKey: encodeBase64Url(publicKey),
+      ...(invite.name === undefined ? {} : { name: invite.name }),
       mac: encodeBase64Url(joinMac(invite.secret, { challenge, publicKey })),
       sig,
     });

@@ -43,8 +43,10 @@ export interface EnrolRequest {
   invite: string;
   /** Its raw public key. */
   publicKey: Uint8Array<ArrayBuffer>;
-  /** The name that it asks for, already checked; undefined leaves the choice to the invite. */
+  /** The name that its user asks for, already checked; undefined leaves the choice to the invite. */
   name: string | undefined;
+  /** The name to take when neither its user nor the invite names one, already checked. */
+  suggestedName: string | undefined;
 }
 
 /** What the server side of a greeting must be told by the rest of the server. */
@@ -199,11 +201,12 @@ export class ServerGreeting {
     if (problem !== undefined) {
       return refuse("bad_proof", { reason: BAD_PROOF_REASON, audit: problem });
     }
-    const name = frame.name ?? this.#hello?.name;
+    const { name, invite } = frame;
     const badName = name === undefined ? undefined : nameProblem(name);
     if (badName !== undefined) return refuse("bad_frame", { reason: badName, audit: badName });
-    const enrolled = await this.#authority.enrol({ invite: frame.invite, publicKey, name });
-    if (typeof enrolled === "string") return enrolRefusal(enrolled, { name, frame });
+    const suggestedName = this.#hello?.name;
+    const enrolled = await this.#authority.enrol({ invite, publicKey, name, suggestedName });
+    if (typeof enrolled === "string") return enrolRefusal(enrolled, { name: name ?? suggestedName, frame });
     return this.#admit({ verified: true, joined: true, client: enrolled });
   }
 
