@@ -1,0 +1,48 @@
+/**
+ * How long to wait before the next try to connect: full jitter, so that clients which lost their server
+ * together do not come back together.
+ *
+ * @module
+ */
+
+import type { Random } from "../platform/clock.ts";
+import { RECONNECT_MAX_MS, RECONNECT_MIN_MS } from "../protocol/mod.ts";
+
+/** Longest first wait after a server that said BYE, in milliseconds; shorter when beats come faster. */
+export const SHUTDOWN_SPREAD_MS = 10_000;
+
+/**
+ * The wait before try number `attempt` (the first is 0), in milliseconds: evenly spread from
+ * RECONNECT_MIN_MS up to twice that, four times that, and so on to RECONNECT_MAX_MS.
+ */
+export function reconnectDelay(attempt: number, random: Random): number {
+  const ceiling = Math.min(RECONNECT_MAX_MS, RECONNECT_MIN_MS * 2 ** (attempt + 1));
+  return RECONNECT_MIN_MS + random() * (ceiling - RECONNECT_MIN_MS);
+}
+
+/** The wait before the first try after the server said that it shuts down, in milliseconds. */
+export function shutdownDelay(intervalMs: number, random: Random): number {
+  const ceiling = Math.max(RECONNECT_MIN_MS, Math.min(intervalMs, SHUTDOWN_SPREAD_MS));
+  return RECONNECT_MIN_MS + random() * (ceiling - RECONNECT_MIN_MS);
+}
+
+/** Counts tries and forgets them after a session that lasted. */
+export class Reconnect {
+  readonly #random: Random;
+  #attempt = 0;
+
+  /** Starts with the shortest wait. */
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** The wait before the next try, in milliseconds; each call counts as a failed try. */
+  next(): number {
+    return reconnectDelay(this.#attempt++, this.#random);
+  }
+
+  /** Tells that a session has ended; one of at least an interval makes the next wait short again. */
+  sessionEnded(session: { lastedMs: number; intervalMs: number }): void {
+    if (session.lastedMs >= session.intervalMs) this.#attempt = 0;
+  }
+}
