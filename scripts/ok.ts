@@ -16,6 +16,7 @@ import { readSourceTree } from "./source_tree.ts";
 import { runSteps, type Step, type StepResult } from "./step.ts";
 import { readTestSummary } from "./test_summary.ts";
 import { formatViolation, type Violation } from "./violation.ts";
+import { writeText } from "./write_text.ts";
 
 /** Where the tests are: the same as in the task `test`. */
 const TEST_PATHS = ["protocol", "platform", "server", "client", "tests", "scripts", "mod.ts"];
@@ -148,7 +149,7 @@ export function coverageResult(
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const write = (text: string) => void Deno.stdout.writeSync(new TextEncoder().encode(text));
+  const write = (text: string) => writeText(Deno.stdout, text);
   const fast = args[0] === "fast";
   if (args.length > (fast ? 1 : 0)) {
     write(`Cannot run checks with "${args.join(" ")}": the only argument is "fast"\n`);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { writeText } from "./write_text.ts";
+
 /** One breach of a rule. */
 export interface Violation {
   /** Path from the root of the project, with forward slashes. */
@@ -39,16 +41,10 @@ export async function runCheck(
 ): Promise<never> {
   const violations = await check(Deno.cwd());
   const lines = violations.map((violation) => formatViolation(violation) + "\n");
-  await write(Deno.stdout, lines.join(""));
+  writeText(Deno.stdout, lines.join(""));
   if (violations.length > 0 && detail !== undefined) {
-    await write(Deno.stderr, (await detail(Deno.cwd())).join("\n") + "\n");
+    writeText(Deno.stderr, (await detail(Deno.cwd())).join("\n") + "\n");
   }
-  await write(Deno.stderr, `${name}: ${violations.length} violations\n`);
+  writeText(Deno.stderr, `${name}: ${violations.length} violations\n`);
   Deno.exit(violations.length === 0 ? 0 : 1);
-}
-
-async function write(to: { readonly writable: WritableStream<Uint8Array> }, text: string) {
-  const writer = to.writable.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  writer.releaseLock();
 }
