@@ -1,0 +1,168 @@
+/**
+ * Opens an SQLite database so that what is committed stays, and brings its tables up to date.
+ *
+ * Every call on the result blocks its thread; a service uses it in a worker. Traps of `node:sqlite`: a boolean
+ * cannot be bound (use 0 and 1), errors of `exec()` carry no code (prepare what may fail), rows have no
+ * prototype, and `VACUUM` and `ATTACH` are refused unless all permissions are given.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { DatabaseError, databaseError } from "./database_error.ts";
+import { quoted } from "./option_value.ts";
+
+export { DatabaseError, sqliteCode } from "./database_error.ts";
+
+/** One step of a database's tables. Steps are only ever added at the end; a released one never changes. */
+export interface Migration {
+  /** What it does, for the error when it fails. */
+  readonly name: string;
+  /** Statements, without transactions of their own. */
+  readonly sql: string;
+}
+
+/** How {@linkcode openDatabase} opens. */
+export interface DatabaseOptions {
+  /** All steps since the first version; the database's version is the number of those it has. */
+  migrations: readonly Migration[];
+  /** Time to wait for another process that is writing, in milliseconds; the thread waits with it. */
+  busyTimeoutMs: number;
+}
+
+/** Path of a database that lives in memory and ends with its handle. */
+export const IN_MEMORY = ":memory:";
+/** Size to which a log that had grown is cut back, in bytes. */
+const JOURNAL_LIMIT_BYTES = 16 * 1024 * 1024;
+/** Smallest page of SQLite, in bytes; no database is shorter. */
+const MIN_PAGE_BYTES = 512;
+
+/**
+ * Opens or creates the database at `path` (mode 0600, in WAL mode, with every commit flushed to disk) and runs
+ * the migrations that it lacks, each in a transaction. Throws {@linkcode DatabaseError} for a file that is no
+ * database, cannot be written, is damaged, is held by another program, or comes from a newer program.
+ */
+export function openDatabase(
+  path: string,
+  { migrations, busyTimeoutMs }: DatabaseOptions,
+): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    if (path !== IN_MEMORY) prepareFile(path);
+    database = new DatabaseSync(path, { timeout: busyTimeoutMs });
+    configure(database, path);
+    migrate(database, { path, migrations });
+    return database;
+  } catch (error) {
+    database?.close();
+    throw databaseError(path, error);
+  }
+}
+
+/**
+ * Runs `run` in a transaction that takes the right to write at once, and commits; when `run` throws, nothing
+ * of it stays and the error is passed on. Must not be nested.
+ */
+export function inTransaction<T>(database: DatabaseSync, run: () => T): T {
+  database.prepare("BEGIN IMMEDIATE").run();
+  try {
+    const result = run();
+    database.prepare("COMMIT").run();
+    return result;
+  } catch (error) {
+    // SQLite itself ends the transaction on errors such as a full disk.
+    if (database.isTransaction) database.prepare("ROLLBACK").run();
+    throw error;
+  }
+}
+
+/**
+ * Creates the file for its owner alone, before SQLite would with a looser mode, or looks at what is there.
+ * Never opens a file that exists: to close it again would give up the locks that another connection of this
+ * process holds on it (sqlite.org/howtocorrupt.html, 2.2).
+ */
+function prepareFile(path: string): void {
+  try {
+    Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+    return;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  const { size } = Deno.statSync(path);
+  // SQLite takes a file shorter than a page for an empty database and would write over it.
+  if (size > 0 && size < MIN_PAGE_BYTES) {
+    throw new DatabaseError(`Cannot use database ${quoted(path)}: it is no database`, {
+      hint: "Move that file away, or restore the database from a backup",
+    });
+  }
+  if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
+}
+
+function configure(database: DatabaseSync, path: string): void {
+  // Takes effect only before the first table.
+  set(database, "auto_vacuum = INCREMENTAL");
+  const mode = set(database, "journal_mode = WAL");
+  if (mode !== "wal" && path !== IN_MEMORY) {
+    throw new DatabaseError(
+      `Cannot use database ${quoted(path)}: its file system cannot hold a write-ahead log`,
+      { hint: "Put the data directory on a local disk with --data" },
+    );
+  }
+  set(database, "synchronous = FULL");
+  set(database, "foreign_keys = ON");
+  set(database, `journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
+  // On macOS a plain fsync leaves data in the drive's cache.
+  if (Deno.build.os === "darwin") {
+    set(database, "fullfsync = ON");
+    set(database, "checkpoint_fullfsync = ON");
+  }
+}
+
+/** Sets a pragma by a prepared statement, whose errors carry SQLite's code, and returns what it answers. */
+function set(database: DatabaseSync, pragma: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
+}
+
+function migrate(
+  database: DatabaseSync,
+  { path, migrations }: { path: string; migrations: readonly Migration[] },
+): void {
+  refuseNewer(database, { path, known: migrations.length });
+  for (const [index, { name, sql }] of migrations.entries()) {
+    inTransaction(database, () => {
+      // Inside the transaction: another process may have been faster.
+      if (version(database) > index) return;
+      try {
+        database.exec(sql);
+      } catch (error) {
+        throw new DatabaseError(
+          `Cannot bring database ${quoted(path)} up to date: step "${name}" failed`,
+          {
+            cause: error,
+            hint: "Nothing was changed; the program of the last version still works",
+          },
+        );
+      }
+      set(database, `user_version = ${index + 1}`);
+    });
+  }
+  // Whoever was faster may have been a newer program; and a database that cannot be written shows it now.
+  inTransaction(database, () => set(database, `user_version = ${version(database)}`));
+  refuseNewer(database, { path, known: migrations.length });
+}
+
+function refuseNewer(
+  database: DatabaseSync,
+  { path, known }: { path: string; known: number },
+): void {
+  const found = version(database);
+  if (found <= known) return;
+  throw new DatabaseError(
+    `Cannot use database ${quoted(path)}: its version is ${found}, this program knows ${known}`,
+    { hint: "Use the newer program that wrote it, or restore a backup from before the update" },
+  );
+}
+
+function version(database: DatabaseSync): number {
+  return Number(set(database, "user_version"));
+}
