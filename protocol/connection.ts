@@ -24,7 +24,7 @@ export interface ConnectionOptions {
   /** Called with the count whenever bytes arrive: any byte is a sign of life. */
   onRead?: (count: number) => void;
   /**
-   * Bytes that may wait to be written.
+   * Bytes of frames that may wait to be written; raw bytes are bounded by whoever waits for them.
    * @default {MAX_WRITE_QUEUE_BYTES}
    */
   maxQueueBytes?: number;
@@ -45,6 +45,7 @@ export class Connection implements Disposable {
   #duplex: ByteDuplex;
   #queue: QueuedWrite[] = [];
   #queuedBytes = 0;
+  #queuedFrameBytes = 0;
   #maxQueueBytes: number;
   #writing: Promise<void> | undefined;
   #lineCeiling = MAX_GREETING_LINE_BYTES;
@@ -74,7 +75,10 @@ export class Connection implements Disposable {
     return this.#closed;
   }
 
-  /** The first write error or the reason why this side gave the peer up; undefined while all is well. */
+  /**
+   * The first write error, or what {@linkcode close} was called with; undefined while all is well and
+   * after a plain close, whatever that did to a write under way.
+   */
   get failure(): unknown {
     return this.#failure;
   }
@@ -129,9 +133,9 @@ export class Connection implements Disposable {
 
   /** Closes at once; what is queued is dropped. Safe to call again. */
   close(failure?: unknown): void {
-    this.#failure ??= failure;
     if (this.#closed) return;
     this.#closed = true;
+    this.#failure = failure;
     try {
       this.#duplex.close();
     } catch (error) {
@@ -146,21 +150,22 @@ export class Connection implements Disposable {
   }
 
   #enqueue(write: QueuedWrite): boolean {
-    if (this.#closed || this.#failure !== undefined) return false;
-    // Raw bytes wait for their own turn and are bounded by the caller's chunk; frames are not waited for.
-    if (
-      write.done === undefined && this.#queuedBytes + write.bytes.length > this.#maxQueueBytes
-    ) {
+    if (this.#closed) return false;
+    const { length } = write.bytes;
+    // Raw bytes are bounded by the caller's chunk, as the caller waits; nobody waits for frames.
+    const frameBytes = write.done === undefined ? length : 0;
+    if (frameBytes > 0 && this.#queuedFrameBytes + frameBytes > this.#maxQueueBytes) {
       this.close(
         new ProtocolError(
           "slow_reader",
-          `Cannot queue another frame: the peer has not read ${this.#queuedBytes} bytes`,
+          `Cannot queue another frame: the peer has not read ${this.#queuedFrameBytes} bytes`,
         ),
       );
       return false;
     }
     this.#queue.push(write);
-    this.#queuedBytes += write.bytes.length;
+    this.#queuedBytes += length;
+    this.#queuedFrameBytes += frameBytes;
     this.#writing ??= this.#writeAll();
     return true;
   }
@@ -172,7 +177,10 @@ export class Connection implements Disposable {
       while (this.#queue.length > 0 && !this.#closed) {
         batch = this.#nextBatch();
         await this.#writeFully(join(batch));
-        for (const { done } of batch) done?.();
+        for (const { bytes, done } of batch) {
+          if (done === undefined) this.#queuedFrameBytes -= bytes.length;
+          else done();
+        }
         batch = [];
       }
     } catch (error) {

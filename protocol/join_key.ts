@@ -12,6 +12,7 @@ import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
 import { ProtocolError } from "./error.ts";
+import { checkId } from "./file_name.ts";
 import { INVITE_SECRET_BYTES, KEY_ID_HEX_DIGITS } from "./limits.ts";
 
 const PREFIX = "hb1.";
@@ -48,7 +49,7 @@ const schema = v.object({
   plaintext: v.optional(v.boolean(), false),
   invite: v.string(),
   secret: v.string(),
-  expires: v.pipe(v.number(), v.safeInteger()),
+  expires: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   name: v.optional(v.string()),
   tags: v.optional(v.pipe(v.array(v.string()), v.maxLength(MAX_TAGS))),
 });
@@ -86,12 +87,15 @@ export function decodeJoinKey(text: string): JoinKey {
   let secret: Uint8Array;
   try {
     parsed = v.parse(schema, JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json)));
+    checkId(parsed.invite);
     secret = decodeBase64Url(parsed.secret);
   } catch (cause) {
     throw bad("its contents are not those of a join key", cause);
   }
   if (secret.length !== INVITE_SECRET_BYTES) throw bad("its secret has the wrong length");
-  if (parsed.plaintext !== (certificate.length === 0)) throw bad("its certificate is missing");
+  if (parsed.plaintext !== (certificate.length === 0)) {
+    throw bad("it must hold either a certificate or the word that there is none");
+  }
   return {
     addresses: parsed.addresses,
     serverId: parsed.server,

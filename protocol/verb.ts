@@ -38,7 +38,7 @@ const features = v.pipe(
   v.maxLength(MAX_FEATURES),
 );
 const versions = v.pipe(
-  v.tuple([count, count]),
+  v.strictTuple([count, count]),
   v.check(([lowest, highest]) => lowest <= highest, "lowest above highest"),
 );
 const messageText = v.pipe(
