@@ -46,8 +46,10 @@ export function byteStream(source: ByteSource, options: ByteStreamOptions): Read
           `Cannot read the file's bytes: the stream ended ${left} bytes early`,
         );
       }
+      // A closed stream takes no bytes, and a request that is still open must be answered after the close.
+      if (filled > 0) request.respond(filled);
       if (left === 0) controller.close();
-      request.respond(filled);
+      if (filled === 0) request.respond(0);
     },
   }, { highWaterMark: 0 });
 }
