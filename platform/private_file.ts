@@ -7,6 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import { sleep, systemClock } from "./clock.ts";
+import { syncDirectory } from "./sync_directory.ts";
 
 /** Largest private file, in bytes: keys, certificates and settings are far smaller. */
 export const MAX_PRIVATE_FILE_BYTES = 1024 * 1024;
@@ -48,16 +49,6 @@ export async function writePrivateFile(path: string, text: string): Promise<void
     throw error;
   }
   await syncDirectory(dirname(path));
-}
-
-/**
- * Makes the names in a directory durable: what was created in it, renamed or removed survives a power cut.
- * Does nothing on Windows, where a directory cannot be flushed and NTFS journals its names by itself.
- */
-export async function syncDirectory(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  using directory = await Deno.open(path);
-  await directory.sync();
 }
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {

@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import {
-  MAX_PRIVATE_FILE_BYTES,
-  readPrivateFile,
-  syncDirectory,
-  writePrivateFile,
-} from "./private_file.ts";
+import { MAX_PRIVATE_FILE_BYTES, readPrivateFile, writePrivateFile } from "./private_file.ts";
+import { syncDirectory } from "./sync_directory.ts";
 
 /** A directory of the test's own, removed at its end. */
 async function scratch(): Promise<{ path: string } & AsyncDisposable> {

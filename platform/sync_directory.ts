@@ -1,0 +1,15 @@
+/**
+ * The last step of making a file durable: its name.
+ *
+ * @module
+ */
+
+/**
+ * Makes the names in a directory durable: what was created in it, renamed or removed survives a power cut.
+ * Does nothing on Windows, where a directory cannot be flushed and NTFS journals its names by itself.
+ */
+export async function syncDirectory(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using directory = await Deno.open(path);
+  await directory.sync();
+}
