@@ -10,11 +10,35 @@
  */
 
 import {
-  CLASSIC_PREFIX_SETTLE_MS,
-  CLASSIC_SETTLE_MS,
-  MAX_CLASSIC_TOKEN_BYTES,
-  MAX_NAME_BYTES,
-} from "./limits.ts";
+  closingWord,
+  concat,
+  CR,
+  cutLength,
+  gluedHeartbeat,
+  HEARTBEAT,
+  isDigit,
+  isKeywordRun,
+  isProperPrefix,
+  isTokenStart,
+  isWholeFileBehind,
+  KEYWORDS,
+  LF,
+  MAX_SIZE_TEXT_BYTES,
+  newlineLength,
+  type OfferSpan,
+  PIPE,
+  readGluedOffer,
+  readOffer,
+  sizeOf,
+  startsWith,
+} from "./classic_grammar.ts";
+import { CLASSIC_PREFIX_SETTLE_MS, CLASSIC_SETTLE_MS, MAX_CLASSIC_TOKEN_BYTES } from "./limits.ts";
+
+export { isTokenStart, mayBecomeTokenStart } from "./classic_grammar.ts";
+
+const EMPTY: Uint8Array = new Uint8Array();
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What a classic peer said. `name` is the decoded form of `nameBytes`, which answers must repeat. */
 export type ClassicToken =
@@ -33,159 +57,8 @@ export interface AfterReject {
   droppedBytes: number;
 }
 
-/** Longest name of an offer, in bytes: the buffer of a classic peer. Longer, and the token is text. */
-const MAX_OFFER_NAME_BYTES = 4096;
-/** Digits of 2^53 - 1. */
-const MAX_SIZE_DIGITS = 16;
-/** How much of a bad size is worth showing, in bytes. */
-const MAX_SIZE_TEXT_BYTES = 32;
-const LF = 0x0a;
-const CR = 0x0d;
-const PIPE = 0x7c;
-const EMPTY: Uint8Array = new Uint8Array();
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const HEARTBEAT = encoder.encode("HEARTBEAT");
-const END = encoder.encode("END");
-const BYES = ["bye", "BYE", "Bye"].map((word) => encoder.encode(word));
-const KEYWORDS = [HEARTBEAT, END, ...BYES];
-
-/** Where `NAME|SIZE` stands in bytes that begin with it. */
-interface OfferSpan {
-  /** Index of the `|` that ends the name. */
-  pipe: number;
-  /** Index behind the last byte of the size. */
-  end: number;
-  /** Whether the size is nothing but digits. */
-  digits: boolean;
-}
-
 /** How much is known about the end of what is held: nothing, that it ends in LF, or that no more comes. */
 type Mode = "more" | "lines" | "settled";
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
-}
-
-function isBlank(byte: number | undefined): boolean {
-  return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
-}
-
-function startsWith(bytes: Uint8Array, word: Uint8Array, at = 0): boolean {
-  return bytes.length - at >= word.length && word.every((byte, i) => bytes[at + i] === byte);
-}
-
-function isProperPrefix(bytes: Uint8Array, word: Uint8Array): boolean {
-  return bytes.length < word.length && bytes.every((byte, i) => word[i] === byte);
-}
-
-/** Length of the LF or CRLF at an index, 0 if there is none. */
-function newlineLength(bytes: Uint8Array, at: number): number {
-  if (bytes[at] === LF) return 1;
-  return bytes[at] === CR && bytes[at + 1] === LF ? 2 : 0;
-}
-
-/** Index of the first HEARTBEAT from `from` that is glued to a visible character before it, or -1. */
-function gluedHeartbeat(bytes: Uint8Array, from = 0): number {
-  for (let at = from; (at = bytes.indexOf(HEARTBEAT[0] ?? 0, at)) >= 0; at++) {
-    if (at > 0 && !isBlank(bytes[at - 1]) && startsWith(bytes, HEARTBEAT, at)) return at;
-  }
-  return -1;
-}
-
-/** The closing word at the start, if it is a whole token: before a newline, the end or another keyword. */
-function closingWord(bytes: Uint8Array, settled: boolean): "end" | "bye" | undefined {
-  let first: "end" | "bye" | undefined;
-  let at = 0;
-  while (first === undefined || !startsWith(bytes, HEARTBEAT, at)) {
-    const isBye = BYES.some((word) => startsWith(bytes, word, at));
-    if (!isBye && !startsWith(bytes, END, at)) return undefined;
-    first ??= isBye ? "bye" : "end";
-    at += END.length;
-    let behind = at;
-    while (isBye && (bytes[behind] === 0x20 || bytes[behind] === 0x09)) behind++;
-    if (newlineLength(bytes, behind) > 0) return first;
-    const left = bytes.length - behind;
-    if (left === 0 || (left === 1 && bytes[behind] === CR)) return settled ? first : undefined;
-    if (behind > at) return undefined;
-  }
-  return first;
-}
-
-/** Whether a chunk is nothing but keywords, at least one, without any newline. */
-function isKeywordRun(chunk: Uint8Array): boolean {
-  let at = 0;
-  while (at < chunk.length) {
-    const word = KEYWORDS.find((word) => startsWith(chunk, word, at));
-    if (word === undefined) return false;
-    at += word.length;
-  }
-  return at > 0;
-}
-
-/** Reads all the bytes as `NAME|SIZE`, split at the last `|`; undefined if that is plain text. */
-function readOffer(bytes: Uint8Array): OfferSpan | undefined {
-  const pipe = bytes.lastIndexOf(PIPE);
-  if (pipe < 1 || pipe > MAX_OFFER_NAME_BYTES) return undefined;
-  const head = decoder.decode(bytes.subarray(pipe + 1, pipe + 3));
-  if (!/^[+-]?[0-9.]/.test(head)) return undefined;
-  const length = bytes.length - pipe - 1;
-  const digits = length <= MAX_SIZE_TEXT_BYTES && bytes.subarray(pipe + 1).every(isDigit);
-  return { pipe, end: bytes.length, digits };
-}
-
-/** Reads `NAME|digits` at the start with other bytes directly behind, which may be the file's first bytes. */
-function readGluedOffer(bytes: Uint8Array): OfferSpan | undefined {
-  const pipe = offerPipe(bytes);
-  if (pipe < 0) return undefined;
-  let end = pipe + 1;
-  while (isDigit(bytes[end])) end++;
-  if (end === bytes.length || sizeOf(bytes.subarray(pipe + 1, end)) === undefined) return undefined;
-  if (newlineLength(bytes, end) > 0) return undefined;
-  const behind = decoder.decode(bytes.subarray(end, end + 3));
-  if (/^(?:[.,][0-9]|[eE][+-]?[0-9]|\r$)/.test(behind)) return undefined;
-  return { pipe, end, digits: true };
-}
-
-/** Whether the bytes behind a glued offer are its whole file, followed by nothing or by another token. */
-function isWholeFileBehind(bytes: Uint8Array, { pipe, end }: OfferSpan): boolean {
-  const size = sizeOf(bytes.subarray(pipe + 1, end)) ?? Infinity;
-  return bytes.length - end >= size && isTokenStart(bytes.subarray(end + size));
-}
-
-/** Index of the `|` before a digit that ends a name of at most {@linkcode MAX_NAME_BYTES} without LF, or -1. */
-function offerPipe(bytes: Uint8Array): number {
-  const near = bytes.subarray(0, MAX_NAME_BYTES + 2);
-  const lf = near.indexOf(LF);
-  for (let at = 1; (at = near.indexOf(PIPE, at)) >= 0; at++) {
-    if (lf >= 0 && at > lf) return -1;
-    if (isDigit(near[at + 1])) return at;
-  }
-  return -1;
-}
-
-function sizeOf(text: Uint8Array): number | undefined {
-  if (text.length === 0 || text.length > MAX_SIZE_DIGITS || !text.every(isDigit)) return undefined;
-  const size = Number(decoder.decode(text));
-  return Number.isSafeInteger(size) ? size : undefined;
-}
-
-/** The longest length up to `max` that does not cut a UTF-8 sequence in two. */
-function cutLength(bytes: Uint8Array, max: number): number {
-  if (bytes.length <= max) return bytes.length;
-  for (let length = max; length > max - 4; length--) {
-    if (((bytes[length] ?? 0) & 0xc0) !== 0x80) return length;
-  }
-  return max; // No UTF-8 at all: any place is as good.
-}
 
 function offerToken(bytes: Uint8Array, { pipe, end }: OfferSpan): ClassicToken {
   const nameBytes = bytes.slice(0, pipe);
@@ -195,25 +68,6 @@ function offerToken(bytes: Uint8Array, { pipe, end }: OfferSpan): ClassicToken {
   if (size !== undefined) return { kind: "offer", name, nameBytes, size };
   const shown = sizeBytes.subarray(0, cutLength(sizeBytes, MAX_SIZE_TEXT_BYTES));
   return { kind: "bad_offer", name, nameBytes, sizeText: decoder.decode(shown) };
-}
-
-/**
- * Whether bytes directly behind a file can be the next token: nothing, HEARTBEAT, END or bye as a whole token,
- * `NAME|digits`, or one newline and then one of these. If not, they are surplus of the file.
- */
-export function isTokenStart(bytes: Uint8Array): boolean {
-  const start = bytes.subarray(newlineLength(bytes, 0));
-  return start.length === 0 || startsWith(start, HEARTBEAT) ||
-    closingWord(start, true) !== undefined || offerPipe(start) > 0;
-}
-
-/**
- * Whether bytes that are no {@linkcode isTokenStart} yet can become one when TCP delivers the rest, so that
- * the session had better wait for {@linkcode CLASSIC_SETTLE_MS} before it calls them surplus.
- */
-export function mayBecomeTokenStart(bytes: Uint8Array): boolean {
-  const start = bytes.subarray(newlineLength(bytes, 0));
-  return !start.includes(LF) && start.length <= MAX_NAME_BYTES + 1;
 }
 
 /**
@@ -233,6 +87,8 @@ export class ClassicTokeniser {
   #state: "open" | "offered" | "closed" = "open";
   /** What is not decided yet; begins at the start of a token unless #tail says otherwise. */
   #held = EMPTY;
+  /** Index of the first LF in #held, -1 if there is none, undefined if nobody has looked. */
+  #lf: number | undefined;
   /** Up to here no HEARTBEAT is glued inside #held. */
   #searched = 0;
   /** Where in #held a chunk of nothing but keywords began: a token boundary, if nothing more comes. */
@@ -272,6 +128,7 @@ export class ClassicTokeniser {
     const offerEnd = this.#offerEnd || (this.#endsHeldOffer(chunk) ? boundary : 0);
     this.#mark = boundary > 0 && this.#tail === "none" && isKeywordRun(chunk) ? boundary : 0;
     this.#held = concat(this.#held, chunk);
+    if (this.#lf === -1) this.#lf = undefined;
     if (offerEnd > 0) this.#finishOffer(offerEnd, "more", tokens);
     else this.#drain(chunk.at(-1) === LF ? "lines" : "more", tokens);
     this.#held = this.#held.slice(); // Not a view: it must not keep a large chunk alive.
@@ -323,12 +180,12 @@ export class ClassicTokeniser {
   #settle(tokens: ClassicToken[]): void {
     if (this.#offerEnd > 0) return void this.#finishOffer(this.#offerEnd, "settled", tokens);
     const behind = this.#mark > 0 ? this.#held.slice(this.#mark) : EMPTY;
-    if (this.#mark > 0) this.#held = this.#held.slice(0, this.#mark);
+    if (this.#mark > 0) this.#hold(this.#held.slice(0, this.#mark));
     this.#drain("settled", tokens);
     if (this.#state === "offered") this.#rest = concat(this.#rest, behind);
     if (this.#state !== "open") return;
     this.#tail = "none";
-    this.#held = behind;
+    this.#hold(behind);
     this.#drain("settled", tokens);
   }
 
@@ -342,9 +199,9 @@ export class ClassicTokeniser {
   #drain(mode: Mode, tokens: ClassicToken[]): void {
     while (this.#state === "open" && this.#held.length > 0 && this.#offerEnd === 0) {
       if (this.#takeKeyword(mode, tokens)) continue;
-      const lf = this.#held.indexOf(LF);
+      const lf = this.#lf ??= this.#held.indexOf(LF);
       const overlong = this.#held.length > MAX_CLASSIC_TOKEN_BYTES;
-      if (mode !== "more" || (overlong && lf >= 0)) this.#takeLine(mode, tokens);
+      if (mode !== "more" || (overlong && lf >= 0)) this.#takeLine(lf, mode, tokens);
       else if (lf >= 0 || !this.#takeRun(overlong, tokens)) return;
     }
   }
@@ -398,9 +255,8 @@ export class ClassicTokeniser {
   }
 
   /** Takes the first line, or all that is held if it has no LF, up to a glued HEARTBEAT. */
-  #takeLine(mode: Mode, tokens: ClassicToken[]): void {
+  #takeLine(lf: number, mode: Mode, tokens: ClassicToken[]): void {
     const held = this.#held;
-    const lf = held.indexOf(LF);
     const whole = mode === "settled" && lf >= 0 ? readOffer(held) : undefined;
     if (this.#tail === "none" && whole?.digits) return void this.#offer(whole, whole.end, tokens);
     const end = lf < 0 ? held.length : lf;
@@ -456,7 +312,7 @@ export class ClassicTokeniser {
     }
     const behind = held.subarray(at);
     if (mode === "more" && behind.length > 0 && isProperPrefix(behind, HEARTBEAT)) {
-      this.#held = concat(held.subarray(0, end), behind);
+      this.#hold(concat(held.subarray(0, end), behind));
       this.#offerEnd = end;
       return false;
     }
@@ -484,8 +340,18 @@ export class ClassicTokeniser {
     }
   }
 
+  #hold(bytes: Uint8Array): void {
+    this.#held = bytes;
+    this.#lf = undefined;
+    this.#searched = 0;
+    this.#mark = 0;
+  }
+
   #consume(bytes: number): void {
     this.#held = this.#held.subarray(bytes);
+    if (this.#lf !== undefined && this.#lf >= 0) {
+      this.#lf = this.#lf < bytes ? undefined : this.#lf - bytes;
+    }
     this.#searched = 0;
     this.#mark = Math.max(0, this.#mark - bytes);
   }
