@@ -8,10 +8,8 @@
  */
 
 import type { Clock, Random, Timer } from "../platform/clock.ts";
-import { type Fields, type FrameOf, SERVER_SILENT_INTERVALS } from "../protocol/mod.ts";
-
-/** The machine's vital signs as HEARTBEAT carries them. */
-export type Vitals = NonNullable<Fields<"HEARTBEAT">["vitals"]>;
+import type { Vitals } from "../platform/host_facts.ts";
+import { type FrameOf, SERVER_SILENT_INTERVALS } from "../protocol/mod.ts";
 
 /** What a {@linkcode Heartbeat} works with. */
 export interface HeartbeatPorts {
@@ -21,16 +19,14 @@ export interface HeartbeatPorts {
   random: Random;
   /** Time between two beats, in milliseconds, as the server's ACK names it. */
   intervalMs: number;
-  /** Measures the machine; may reject or take long, the beat then goes without. */
-  vitals: () => Promise<Vitals>;
+  /** Measures the machine. */
+  vitals: () => Vitals;
   /** Sends one frame. */
   send: (frame: FrameOf<"HEARTBEAT">) => void;
   /** Called once when no byte has come for SERVER_SILENT_INTERVALS intervals. */
   onSilent: (silentMs: number) => void;
 }
 
-/** Longest time that a beat waits for the machine to be measured, in milliseconds. */
-export const VITALS_WAIT_MS = 500;
 /** Beats whose answer is waited for; of older ones no round trip is measured. */
 const MAX_BEATS_IN_FLIGHT = 8;
 /** A timer that fires later than this, in intervals, means that this process did not run meanwhile. */
@@ -113,22 +109,8 @@ export class Heartbeat implements Disposable {
   }
 
   #beat(): void {
-    const { clock, vitals, intervalMs } = this.#ports;
-    let due = true;
-    const send = (measured?: Vitals) => {
-      if (!due) return;
-      due = false;
-      timer.cancel();
-      this.#send(measured);
-    };
-    const timer = clock.after(Math.min(VITALS_WAIT_MS, intervalMs / 10), () => send());
-    // A machine that cannot be measured is alive all the same: the beat goes without.
-    vitals().then(send, () => send());
-  }
-
-  #send(vitals: Vitals | undefined): void {
     if (this.#stopped) return;
-    const { clock, send } = this.#ports;
+    const { clock, send, vitals } = this.#ports;
     const seq = this.#seq++;
     this.#sentAt.set(seq, clock.now());
     const [oldest] = this.#sentAt.keys();
@@ -136,7 +118,7 @@ export class Heartbeat implements Disposable {
       this.#sentAt.delete(oldest);
     }
     const at = Math.max(0, Math.round(clock.wall()));
-    send({ verb: "HEARTBEAT", seq, at, ...(vitals === undefined ? {} : { vitals }) });
+    send({ verb: "HEARTBEAT", seq, at, vitals: vitals() });
   }
 
   #watchSilence(ms: number): void {

@@ -5,15 +5,21 @@ import { Reconnect, reconnectDelay, SHUTDOWN_SPREAD_MS, shutdownDelay } from "./
 
 Deno.test("reconnectDelay() stays between 1 s and 60 s for every attempt", () => {
   fc.assert(
-    fc.property(fc.nat(5_000), fc.double({ min: 0, max: 0.999, noNaN: true }), (attempt, chance) => {
-      const ms = reconnectDelay(attempt, () => chance);
-      assert(ms >= RECONNECT_MIN_MS && ms <= RECONNECT_MAX_MS);
-    }),
+    fc.property(
+      fc.nat(5_000),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      (attempt, chance) => {
+        const ms = reconnectDelay(attempt, () => chance);
+        assert(ms >= RECONNECT_MIN_MS && ms <= RECONNECT_MAX_MS);
+      },
+    ),
   );
 });
 
 Deno.test("reconnectDelay() doubles its ceiling up to 60 s and spreads over all of it", () => {
-  const ceilings = [0, 1, 2, 3, 4, 5, 6].map((attempt) => Math.round(reconnectDelay(attempt, () => 1)));
+  const ceilings = [0, 1, 2, 3, 4, 5, 6].map((attempt) =>
+    Math.round(reconnectDelay(attempt, () => 1))
+  );
   assertEquals(ceilings, [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
   assertEquals(reconnectDelay(6, () => 0), RECONNECT_MIN_MS);
   assertEquals(reconnectDelay(5, () => 0.5), 30_500);

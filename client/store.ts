@@ -1,0 +1,218 @@
+/**
+ * What the client must not forget: its outbox, its inbox and a few facts, in `client.sqlite` in the data
+ * directory. Several processes may have it open: the agent and any number of commands.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import type { Clock } from "../platform/clock.ts";
+import { inTransaction, type Migration, openDatabase } from "../platform/database.ts";
+import { MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
+import { ClientError } from "./client_error.ts";
+import { EXIT } from "./exit_code.ts";
+
+/** A message of either direction. */
+export interface StoredMessage {
+  /** Its UUID. */
+  id: string;
+  /** When it was written, in milliseconds since 1970 by its sender's clock. */
+  at: number;
+  /** Its text as it came. */
+  text: string;
+}
+
+/** A message that waits for the server. */
+export interface QueuedMessage extends StoredMessage {
+  /** Its place in the queue; later ones have higher numbers. */
+  seq: number;
+}
+
+/** The outbox takes no more until the server has taken some: exit code 8. */
+export class OutboxFullError extends ClientError {
+  override readonly name = "OutboxFullError";
+
+  /** Takes how many messages wait. */
+  constructor(waiting: number) {
+    super(`Cannot queue the message: the queue is full with ${waiting} messages`, {
+      exitCode: EXIT.noSpace,
+      code: "queue_full",
+      hint: "Messages leave the queue when the agent (hbclient run) is connected to the server",
+    });
+  }
+}
+
+/** Messages that the inbox keeps; the oldest go first. More than a server may have waiting for one client. */
+export const MAX_INBOX_MESSAGES = 10_000;
+/** How long the inbox keeps messages that were shown, and so knows them again, in milliseconds: 30 days. */
+export const INBOX_KEEP_MS = 30 * 24 * 3_600_000;
+/** Time to wait for another process that is writing, in milliseconds. */
+const BUSY_TIMEOUT_MS = 5_000;
+/** New messages after which the inbox is cut back again. */
+const MESSAGES_PER_PRUNE = 500;
+
+const FILE_NAME = "client.sqlite";
+const MIGRATIONS: readonly Migration[] = [{
+  name: "outbox, inbox and facts",
+  sql: `
+    CREATE TABLE outbox (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL UNIQUE,
+      at INTEGER NOT NULL,
+      text TEXT NOT NULL,
+      bytes INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE inbox (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL UNIQUE,
+      at INTEGER NOT NULL,
+      text TEXT NOT NULL,
+      received_at INTEGER NOT NULL,
+      shown INTEGER NOT NULL DEFAULT 0,
+      told INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX inbox_untold ON inbox (shown, told);
+    CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+}];
+
+type Database = ReturnType<typeof openDatabase>;
+const encoder = new TextEncoder();
+
+/** How a {@linkcode ClientStore} works. */
+export interface ClientStoreOptions {
+  /** Where the times of arrival come from. */
+  clock: Pick<Clock, "wall">;
+  /** Messages that the inbox keeps. @default {MAX_INBOX_MESSAGES} */
+  maxInboxMessages?: number;
+}
+
+/** The client's durable memory; every call has reached the disk when it returns. */
+export class ClientStore implements Disposable {
+  readonly #database: Database;
+  readonly #clock: Pick<Clock, "wall">;
+  readonly #maxInboxMessages: number;
+  #receivedSincePrune = 0;
+
+  /** Opens or creates the file in `directory`; throws a `DatabaseError` with a hint when it cannot. */
+  constructor(directory: string, { clock, maxInboxMessages }: ClientStoreOptions) {
+    this.#clock = clock;
+    this.#maxInboxMessages = maxInboxMessages ?? MAX_INBOX_MESSAGES;
+    this.#database = openDatabase(join(directory, FILE_NAME), {
+      migrations: MIGRATIONS,
+      busyTimeoutMs: BUSY_TIMEOUT_MS,
+    });
+    this.#prune();
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  /** Puts a message at the end of the outbox, once per id; throws {@linkcode OutboxFullError}. */
+  queue({ id, at, text }: StoredMessage): void {
+    const bytes = encoder.encode(text).length;
+    inTransaction(this.#database, () => {
+      const waiting = this.waiting();
+      if (waiting.messages >= MAX_OUTBOX_MESSAGES || waiting.bytes + bytes > MAX_OUTBOX_BYTES) {
+        throw new OutboxFullError(waiting.messages);
+      }
+      this.#run("INSERT OR IGNORE INTO outbox (id, at, text, bytes) VALUES (?, ?, ?, ?)", [
+        id,
+        Math.trunc(at),
+        text,
+        bytes,
+      ]);
+    });
+  }
+
+  /** How much waits in the outbox. */
+  waiting(): { messages: number; bytes: number } {
+    const row = this.#database
+      .prepare("SELECT COUNT(*) AS messages, COALESCE(SUM(bytes), 0) AS bytes FROM outbox").get();
+    return { messages: Number(row?.messages), bytes: Number(row?.bytes) };
+  }
+
+  /** At most `limit` messages of the outbox behind place `after`, in order. */
+  queuedAfter(after: number, limit: number): QueuedMessage[] {
+    return this.#database
+      .prepare("SELECT seq, id, at, text FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?")
+      .all(after, limit)
+      .map((row) => ({ seq: Number(row.seq), ...messageOf(row) }));
+  }
+
+  /** Removes a message that the server has stored or refused; whether it was there. */
+  unqueue(id: string): boolean {
+    return this.#run("DELETE FROM outbox WHERE id = ?", [id]) > 0;
+  }
+
+  /** Puts a message of the server into the inbox; false when its id is there already. */
+  receive({ id, at, text }: StoredMessage): boolean {
+    const isNew = this.#run(
+      "INSERT OR IGNORE INTO inbox (id, at, text, received_at) VALUES (?, ?, ?, ?)",
+      [id, Math.trunc(at), text, this.#now()],
+    ) > 0;
+    if (isNew && ++this.#receivedSincePrune >= MESSAGES_PER_PRUNE) this.#prune();
+    return isNew;
+  }
+
+  /** At most `limit` messages of the server that nobody has been shown, the oldest first. */
+  unshown(limit: number): StoredMessage[] {
+    return this.#database
+      .prepare("SELECT id, at, text FROM inbox WHERE shown = 0 ORDER BY seq LIMIT ?")
+      .all(limit).map(messageOf);
+  }
+
+  /** Notes that a message was shown to somebody. */
+  markShown(id: string): void {
+    this.#run("UPDATE inbox SET shown = 1 WHERE id = ?", [id]);
+  }
+
+  /** At most `limit` ids of messages that were shown and of which the server has not been told so. */
+  untold(limit: number): string[] {
+    return this.#database
+      .prepare("SELECT id FROM inbox WHERE shown = 1 AND told = 0 ORDER BY seq LIMIT ?")
+      .all(limit).map((row) => String(row.id));
+  }
+
+  /** Notes that the server was told that these were shown. */
+  markTold(ids: readonly string[]): void {
+    inTransaction(this.#database, () => {
+      for (const id of ids) this.#run("UPDATE inbox SET told = 1 WHERE id = ?", [id]);
+    });
+  }
+
+  /** Keeps one fact under a key. */
+  remember(key: string, value: string): void {
+    this.#run("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", [key, value]);
+  }
+
+  /** The fact under a key, undefined when there is none. */
+  recall(key: string): string | undefined {
+    const row = this.#database.prepare("SELECT value FROM facts WHERE key = ?").get(key);
+    return row === undefined ? undefined : String(row.value);
+  }
+
+  #prune(): void {
+    this.#receivedSincePrune = 0;
+    this.#run("DELETE FROM inbox WHERE shown = 1 AND received_at < ?", [
+      this.#now() - INBOX_KEEP_MS,
+    ]);
+    this.#run("DELETE FROM inbox WHERE seq <= (SELECT MAX(seq) FROM inbox) - ?", [
+      this.#maxInboxMessages,
+    ]);
+  }
+
+  #run(sql: string, values: (string | number)[]): number {
+    return Number(this.#database.prepare(sql).run(...values).changes);
+  }
+
+  #now(): number {
+    return Math.trunc(this.#clock.wall());
+  }
+}
+
+function messageOf(row: Record<string, unknown>): StoredMessage {
+  return { id: String(row.id), at: Number(row.at), text: String(row.text) };
+}
