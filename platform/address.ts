@@ -4,8 +4,6 @@
  * @module
  */
 
-import { isIPv6 } from "node:net";
-
 /** Where to listen or to connect. */
 export interface Address {
   /** A DNS name or an IP address, IPv6 without brackets. */
@@ -28,6 +26,7 @@ export const ADDRESS_SYNTAX = "an address such as HOST:PORT, [IPV6]:PORT, :PORT 
 /** Longest host name, in characters (RFC 1035). */
 const MAX_HOSTNAME_CHARS = 253;
 const HOSTNAME = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?$/;
+const IPV6 = /^([0-9A-Fa-f:.]+)(?:%[A-Za-z0-9._-]+)?$/;
 const BRACKETED = /^\[([^\]]*)\](?::(\d{1,5}))?$/;
 const PLAIN = /^([^:[\]]*)(?::(\d{1,5}))?$/;
 
@@ -39,10 +38,10 @@ export function parseAddress(text: string, defaults: AddressDefaults = {}): Addr
   const bracketed = BRACKETED.exec(text);
   if (bracketed !== null) {
     const [, hostname = "", port] = bracketed;
-    return isIPv6(hostname) ? complete(hostname, port, defaults) : undefined;
+    return isIpv6(hostname) ? complete(hostname, port, defaults) : undefined;
   }
   if (text.split(":").length > 2) {
-    return isIPv6(text) ? complete(text, undefined, defaults) : undefined;
+    return isIpv6(text) ? complete(text, undefined, defaults) : undefined;
   }
   const [, host = "", port] = PLAIN.exec(text) ?? [];
   if (host === "" && port === undefined) return undefined;
@@ -57,6 +56,12 @@ export function parseAddress(text: string, defaults: AddressDefaults = {}): Addr
 export function formatAddress(address: Address): string {
   const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
   return `${host}:${address.port}`;
+}
+
+/** Whether a text is an IPv6 address, with or without a zone; URL knows the rules of its groups. */
+function isIpv6(text: string): boolean {
+  const [, groups] = IPV6.exec(text) ?? [];
+  return groups !== undefined && URL.canParse(`http://[${groups}]/`);
 }
 
 function complete(

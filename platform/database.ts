@@ -100,27 +100,27 @@ function prepareFile(path: string): void {
 
 function configure(database: DatabaseSync, path: string): void {
   // Takes effect only before the first table.
-  set(database, "auto_vacuum = INCREMENTAL");
-  const mode = set(database, "journal_mode = WAL");
+  ask(database, "PRAGMA auto_vacuum = INCREMENTAL");
+  const mode = ask(database, "PRAGMA journal_mode = WAL");
   if (mode !== "wal" && path !== IN_MEMORY) {
     throw new DatabaseError(
       `Cannot use database ${quoted(path)}: its file system cannot hold a write-ahead log`,
       { hint: "Put the data directory on a local disk with --data" },
     );
   }
-  set(database, "synchronous = FULL");
-  set(database, "foreign_keys = ON");
-  set(database, `journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
+  ask(database, "PRAGMA synchronous = FULL");
+  ask(database, "PRAGMA foreign_keys = ON");
+  ask(database, `PRAGMA journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
   // On macOS a plain fsync leaves data in the drive's cache.
   if (Deno.build.os === "darwin") {
-    set(database, "fullfsync = ON");
-    set(database, "checkpoint_fullfsync = ON");
+    ask(database, "PRAGMA fullfsync = ON");
+    ask(database, "PRAGMA checkpoint_fullfsync = ON");
   }
 }
 
-/** Sets a pragma by a prepared statement, whose errors carry SQLite's code, and returns what it answers. */
-function set(database: DatabaseSync, pragma: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
+/** Runs a statement prepared, so that its errors carry SQLite's code, and returns the first value it answers. */
+function ask(database: DatabaseSync, sql: string): unknown {
+  return Object.values(database.prepare(sql).get() ?? {})[0];
 }
 
 function migrate(
@@ -143,11 +143,11 @@ function migrate(
           },
         );
       }
-      set(database, `user_version = ${index + 1}`);
+      ask(database, `PRAGMA user_version = ${index + 1}`);
     });
   }
   // Whoever was faster may have been a newer program; and a database that cannot be written shows it now.
-  inTransaction(database, () => set(database, `user_version = ${version(database)}`));
+  inTransaction(database, () => ask(database, `PRAGMA user_version = ${version(database)}`));
   refuseNewer(database, { path, known: migrations.length });
 }
 
@@ -164,5 +164,5 @@ function refuseNewer(
 }
 
 function version(database: DatabaseSync): number {
-  return Number(set(database, "user_version"));
+  return Number(ask(database, "PRAGMA user_version"));
 }

@@ -7,9 +7,8 @@
  * @module
  */
 
-import process from "node:process";
 import { createInterface, type Interface } from "node:readline";
-import { type Readable, Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { LineSplitter } from "./line_splitter.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -41,7 +40,7 @@ export interface LineEditorInputs {
 }
 
 const stdinInputs: LineEditorInputs = {
-  tty: () => process.stdin,
+  tty: openStdin,
   pipe: () => Deno.stdin.readable,
 };
 
@@ -103,6 +102,12 @@ function editLines(
   };
   editor.prompt();
   return closable(() => end("closed"));
+}
+
+/** stdin as readline knows a terminal: it asks for raw mode, and ends it when it is closed. */
+function openStdin(): Readable {
+  const setRawMode = (isRaw: boolean) => Deno.stdin.setRaw(isRaw);
+  return Object.assign(Readable.fromWeb(Deno.stdin.readable), { isTTY: true, setRawMode });
 }
 
 /** readline's output: everything it draws goes through the terminal's one queue. */

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import { sleep, systemClock } from "./clock.ts";
+import { systemRandomBytes } from "./random.ts";
 import { syncDirectory } from "./sync_directory.ts";
 
 /** Largest private file, in bytes: keys, certificates and settings are far smaller. */
@@ -35,7 +35,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
  * it rejects, or the machine stops meanwhile, the old file is still there as it was.
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  const temporary = `${path}.${systemRandomBytes(8).toHex()}.tmp`;
   try {
     {
       using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
