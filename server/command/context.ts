@@ -1,0 +1,18 @@
+/**
+ * What a command of hbserver is given besides its own options.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../platform/clock.ts";
+import type { Terminal } from "../../platform/terminal.ts";
+
+/** The surroundings of one command. */
+export interface CommandContext {
+  terminal: Terminal;
+  clock: Clock;
+  /** The data directory, from `--data` or the system's default. */
+  dataDirectory: string;
+  /** Aborts when the person or the system asks the program to end; its reason is the signal's name. */
+  stopping: AbortSignal;
+}

@@ -1,0 +1,33 @@
+/**
+ * `hbserver files`: what has been received.
+ *
+ * @module
+ */
+
+import type { Cell } from "../../platform/terminal.ts";
+import { findServer } from "../api_client.ts";
+import type { fileView } from "../json_view.ts";
+import type { InvocationOf } from "../options.ts";
+import type { CommandContext } from "./context.ts";
+
+type FileView = ReturnType<typeof fileView>;
+
+/** Prints the table, or its JSON. */
+export async function filesCommand(
+  { options, arguments: { who } }: InvocationOf<"files">,
+  { terminal, dataDirectory }: CommandContext,
+): Promise<void> {
+  const server = await findServer(dataDirectory);
+  const files = await server.get<FileView[]>("/api/files", { who });
+  if (options.json) return terminal.json(files);
+  if (files.length === 0) return terminal.talk("No files yet.");
+  const head = ["AT", "CLIENT", "BYTES", "SHA-256", "PATH"];
+  const rows = files.map((file): Cell[] => [
+    file.at,
+    file.client,
+    String(file.bytes),
+    file.sha256.slice(0, 12),
+    file.path,
+  ]);
+  terminal.table([head.map((text): Cell => ({ text, style: "bold" })), ...rows]);
+}

@@ -1,0 +1,67 @@
+/**
+ * `hbserver log`: the timeline of one client or of all.
+ *
+ * @module
+ */
+
+import type { Line } from "../../platform/terminal.ts";
+import { findServer } from "../api_client.ts";
+import type { InvocationOf } from "../options.ts";
+import type { CommandContext } from "./context.ts";
+
+/** One line of the timeline as the API gives it. */
+export type LogLine = { at: string; client: string | null; kind: string } & Record<string, unknown>;
+
+/** Prints the timeline; with `--follow` until the person ends it. */
+export async function logCommand(
+  { options, arguments: { who } }: InvocationOf<"log">,
+  { terminal, dataDirectory, clock, stopping }: CommandContext,
+): Promise<void> {
+  const server = await findServer(dataDirectory);
+  const since = options.since === undefined ? undefined : clock.wall() - options.since;
+  const query = {
+    who,
+    kind: options.kind.length === 0 ? undefined : options.kind.join(","),
+    since: since === undefined ? undefined : String(Math.round(since)),
+  };
+  if (!options.follow) {
+    const lines = await server.get<LogLine[]>("/api/log", query);
+    if (options.json) return terminal.json(lines);
+    for (const line of lines) terminal.data(showLine(line));
+    return;
+  }
+  const end = AbortSignal.any([stopping, terminal.closed]);
+  try {
+    for await (const line of server.stream<LogLine>("/api/log", { ...query, follow: "1" }, end)) {
+      if (options.json) terminal.json(line);
+      else terminal.data(showLine(line));
+    }
+  } catch (error) {
+    if (!end.aborted) throw error;
+  }
+}
+
+/** A line of the timeline for people. */
+export function showLine(line: LogLine): Line {
+  const head = `${line.at}  ${(line.client ?? "-").padEnd(16)} ${line.kind.padEnd(8)}`;
+  return [{ text: head, style: "dim" }, ` ${describe(line)}`];
+}
+
+function describe(line: LogLine): string {
+  const { at: _at, client: _client, kind, ...rest } = line;
+  if (kind === "message") return `${rest.from} -> ${rest.to} (${rest.state}): ${rest.text}`;
+  if (kind === "state") {
+    const downtime = typeof rest.downtime_ms === "number"
+      ? `, was away ${rest.downtime_ms} ms`
+      : "";
+    return `${rest.from ?? "new"} -> ${rest.state}${
+      rest.cause ? ` (${rest.cause})` : ""
+    }${downtime}`;
+  }
+  if (kind === "file") return `${rest.path} (${rest.bytes} bytes, sha256 ${rest.sha256})`;
+  if (kind === "alert") return `#${rest.id} ${rest.state} (${rest.cause})`;
+  return Object.entries(rest)
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
+    .join(" ");
+}

@@ -1,0 +1,62 @@
+/**
+ * `hbserver run`: serve until told to stop; on a terminal also the operator's console.
+ *
+ * @module
+ */
+
+import { getLog } from "../../platform/log.ts";
+import { openConsole } from "../console.ts";
+import { showAddress } from "../listener.ts";
+import type { InvocationOf } from "../options.ts";
+import { startServer } from "../server.ts";
+import type { CommandContext } from "./context.ts";
+
+/** Serves; resolves when the server has stopped. */
+export async function runCommand(
+  { options }: InvocationOf<"run">,
+  { terminal, dataDirectory, stopping }: CommandContext,
+): Promise<void> {
+  const log = getLog("server");
+  let operatorConsole: ReturnType<typeof openConsole> | undefined;
+  const server = await startServer({
+    dataDirectory,
+    listen: options.listen,
+    http: options.http,
+    plaintext: options.plaintext,
+    open: options.open,
+    intervalMs: options.interval,
+    downMs: options.down,
+    filesDirectory: options.files,
+    maxFileBytes: options.maxFileSize,
+    onMessage: ({ from, text }) => operatorConsole?.onMessage(from, text),
+    onNotice: (notice) => operatorConsole?.onNotice(notice),
+    onFile: (file) => operatorConsole?.onFile(file),
+  });
+  await using _server = server;
+  const { hostname, port } = server.address;
+  const address = showAddress(hostname, port);
+  if (options.json) {
+    terminal.json({ listening: address, api: server.apiUrl, server_id: server.serverId });
+  }
+  const how = `${options.plaintext ? "plaintext" : "TLS"}${options.open ? ", open" : ""}`;
+  log.info("Listening on {address} ({how}), data in {dataDirectory}", {
+    address,
+    how,
+    dataDirectory,
+  });
+  if (options.plaintext) {
+    log.warn("--plaintext: everybody on the network can read and change what is sent");
+  }
+  if (options.open) log.warn("--open: anybody who reaches this port is let in, as unverified");
+  const stopped = new Promise<string>((resolve) => {
+    const onStop = () => resolve(String(stopping.reason));
+    if (stopping.aborted) onStop();
+    stopping.addEventListener("abort", onStop, { once: true });
+    if (terminal.isInteractive && !options.json) {
+      operatorConsole = openConsole({ terminal, operations: server.operations, onQuit: resolve });
+    }
+  });
+  using _console = operatorConsole;
+  const reason = await stopped;
+  log.info("Stopping: {reason}", { reason });
+}

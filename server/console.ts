@@ -1,0 +1,145 @@
+/**
+ * The operator's console: what clients say appears, and what the operator types goes to them.
+ *
+ * @module
+ */
+
+import { type LineEditor, openLineEditor } from "../platform/line_editor.ts";
+import type { Terminal } from "../platform/terminal.ts";
+import type { Notice } from "./alarm.ts";
+import { OperationError, type Operations } from "./operations.ts";
+
+const HELP = [
+  "@NAME text      write to a client (@all, or @TAG for everyone with that tag)",
+  "text            answer whoever wrote last",
+  "/clients        who is up, late or down",
+  "/alerts         alerts that are open",
+  "/invite [NAME]  print a join key",
+  "/help           this list",
+  "/quit           stop the server",
+];
+
+/** What the console needs. */
+export interface ConsoleOptions {
+  terminal: Terminal;
+  operations: Operations;
+  /** Called when the operator ends the server, with the reason. */
+  onQuit: (reason: string) => void;
+  /**
+   * Opens the editor, for tests.
+   * @default {openLineEditor}
+   */
+  open?: typeof openLineEditor;
+}
+
+/** An open console. */
+export interface OperatorConsole extends Disposable {
+  /** Shows a message of a client, which the next bare line answers. */
+  onMessage(from: string, text: string): void;
+  /** Shows an alert or recovery; it rings. */
+  onNotice(notice: Notice): void;
+  /** Shows a received file. */
+  onFile(file: { from: string; path: string; bytes: number }): void;
+}
+
+/** Opens the console on a terminal. */
+export function openConsole(options: ConsoleOptions): OperatorConsole {
+  return new Console(options);
+}
+
+class Console implements OperatorConsole {
+  #options: ConsoleOptions;
+  #editor: LineEditor;
+  #lastSender: string | undefined;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    const { open = openLineEditor, onQuit, terminal } = options;
+    this.#editor = open(terminal, {
+      prompt: "hb> ",
+      onLine: (line) => void this.#onLine(line),
+      onClose: (reason) => onQuit(reason === "interrupt" ? "Ctrl-C" : "end of input"),
+    });
+    terminal.talk('Type "/help" for what you can do here.');
+  }
+
+  onMessage(from: string, text: string): void {
+    this.#lastSender = from;
+    this.#options.terminal.talk([{ text: `${from}: `, style: "cyan" }, text]);
+  }
+
+  onNotice({ kind, text }: Notice): void {
+    const { terminal } = this.#options;
+    terminal.bell();
+    terminal.talk([{ text, style: kind === "alert" ? "red" : "green" }]);
+  }
+
+  onFile({ from, path, bytes }: { from: string; path: string; bytes: number }): void {
+    this.#options.terminal.talk([
+      { text: `${from}: `, style: "cyan" },
+      `sent ${path} (${bytes} bytes)`,
+    ]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#editor.close();
+  }
+
+  async #onLine(line: string): Promise<void> {
+    const text = line.trim();
+    const { terminal } = this.#options;
+    try {
+      if (text === "") return;
+      if (text.startsWith("/")) await this.#onCommand(text);
+      else if (text.startsWith("@")) await this.#write(text);
+      else if (this.#lastSender !== undefined) await this.#send(this.#lastSender, text);
+      else terminal.talk("Nobody has written yet. Begin with @NAME to say who it is for.");
+    } catch (error) {
+      const { message, hint } = error instanceof OperationError
+        ? error
+        : { message: String(error), hint: undefined };
+      terminal.error("hbserver", message, hint);
+    }
+  }
+
+  async #onCommand(text: string): Promise<void> {
+    const { operations, onQuit, terminal } = this.#options;
+    const [command, argument] = text.split(/\s+/);
+    if (command === "/quit") return onQuit("/quit");
+    if (command === "/clients") {
+      for (const client of operations.clients()) {
+        const cause = client.cause === null ? "" : ` (${client.cause})`;
+        terminal.talk(
+          `${client.name}  ${client.state}${cause}  last seen ${client.last_seen ?? "never"}`,
+        );
+      }
+      if (operations.clients().length === 0) terminal.talk("No clients yet. Try /invite.");
+    } else if (command === "/alerts") {
+      const alerts = await operations.alerts(true);
+      for (const { id, clients, cause, opened_at } of alerts) {
+        terminal.talk(`#${id}  ${clients.join(", ")}  ${cause}  since ${opened_at}`);
+      }
+      if (alerts.length === 0) terminal.talk("No open alerts.");
+    } else if (command === "/invite") {
+      const invite = { name: argument, tags: [], uses: 1, ttlMs: 24 * 3_600_000, addresses: [] };
+      const { key, expires_at } = await operations.invite(invite);
+      terminal.talk(`On the client PC, until ${expires_at}:`);
+      terminal.talk(`hbclient join ${key}`);
+    } else {
+      for (const help of HELP) terminal.talk(help);
+    }
+  }
+
+  async #write(text: string): Promise<void> {
+    const [, who = "", rest = ""] = text.match(/^@(\S+)\s*([\s\S]*)$/) ?? [];
+    if (rest === "") return this.#options.terminal.talk("Type @NAME and then the text.");
+    const isName = this.#options.operations.clients()
+      .some(({ name }) => name.toLowerCase() === who.toLowerCase());
+    await this.#send(who === "all" || isName ? who : `@${who}`, rest);
+  }
+
+  async #send(who: string, text: string): Promise<void> {
+    await this.#options.operations.message(who, text);
+    this.#options.terminal.talk([{ text: `-> ${who}: `, style: "dim" }, text]);
+  }
+}

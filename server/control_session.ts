@@ -1,0 +1,273 @@
+/**
+ * One session of role `agent` or `tool`: heartbeats, messages and goodbyes on one connection.
+ *
+ * @module
+ */
+
+import type { Timer } from "../platform/clock.ts";
+import {
+  type Admitted,
+  type Connection,
+  encodeFrame,
+  type Frame,
+  type FrameOf,
+  MAX_BAD_FIELDS,
+  ProtocolError,
+  type UnknownFrame,
+  WRITE_STALL_MS,
+} from "../protocol/mod.ts";
+import { ackFrame } from "./ack.ts";
+import { farewell } from "./farewell.ts";
+import { handleHeartbeat } from "./handle_heartbeat.ts";
+import { deliverMessages, handleMessage, handleReceipt } from "./handle_message.ts";
+import type { ServerParts } from "./parts.ts";
+import type { Cause } from "./presence.ts";
+import type { Link, Member } from "./roster.ts";
+import type { ClientRecord } from "./store_record.ts";
+
+/** How often a session looks for a write that stands still, in milliseconds. */
+const STALL_CHECK_MS = WRITE_STALL_MS / 3;
+/** Round trips that are being measured at most; a peer that answers none cannot grow the list. */
+const MAX_OPEN_PINGS = 8;
+
+/** A greeted peer on its connection. */
+export interface Guest {
+  connection: Connection;
+  record: ClientRecord;
+  address: string;
+  admitted: Admitted;
+  /** Sets what happens when bytes arrive. */
+  setOnBytes: (run: () => void) => void;
+}
+
+/** How a session ended, as far as presence is concerned. */
+type Ending = { kind: "lost" } | { kind: "left"; cause: Cause; backInMs?: number | undefined } | {
+  kind: "superseded";
+};
+
+/** Serves the session to its end; rejects only with what broke the connection. */
+export async function runControlSession(guest: Guest, parts: ServerParts): Promise<void> {
+  const session = new ControlSession(guest, parts);
+  await session.run();
+}
+
+/** The state of one agent or tool session. */
+export class ControlSession implements Link {
+  readonly epoch: number;
+  readonly connection: Connection;
+  readonly member: Member;
+  readonly parts: ServerParts;
+  readonly isAgent: boolean;
+  /** Messages that this session has sent and that have no receipt yet; bounded by the queue's bound. */
+  readonly sentMessages = new Set<string>();
+  /** Messages of the peer that are being stored. */
+  storing = 0;
+  /** Woken when one of them is stored. */
+  stored: (() => void) | undefined;
+  #guest: Guest;
+  #ending: Ending = { kind: "lost" };
+  #badFields = 0;
+  #unknownVerbs = 0;
+  #pings = new Map<number, number>();
+  #lastPing = 0;
+  #stallTimer: Timer | undefined;
+
+  /** Takes the guest; nothing is sent before `run`. */
+  constructor(guest: Guest, parts: ServerParts) {
+    this.#guest = guest;
+    this.parts = parts;
+    this.connection = guest.connection;
+    this.epoch = guest.admitted.epoch;
+    this.isAgent = guest.admitted.role === "agent";
+    this.member = parts.roster.admit(guest.record);
+  }
+
+  /** Id of the client. */
+  get client(): string {
+    return this.member.record.id;
+  }
+
+  /** Registers, answers ACK, serves frames until the end, and tells presence how it ended. */
+  async run(): Promise<void> {
+    if (this.isAgent && !await this.#takePlace()) return;
+    if (!this.isAgent) this.member.others.add(this);
+    try {
+      await this.#begin();
+      await this.#serve();
+    } catch (error) {
+      await this.#explain(error);
+      throw error;
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** Sends PING; the answer measures the round trip and refutes silence. */
+  ping(): void {
+    if (this.#pings.size >= MAX_OPEN_PINGS) this.#pings.clear();
+    const n = ++this.#lastPing;
+    this.#pings.set(n, this.parts.clock.now());
+    this.connection.send({ verb: "PING", n });
+  }
+
+  /** @inheritdoc */
+  deliver(): void {
+    void deliverMessages(this);
+  }
+
+  /** @inheritdoc */
+  async end(why: "shutdown" | "replaced" | "revoked"): Promise<void> {
+    this.#ending = { kind: "superseded" }; // This server's doing says nothing of the client.
+    if (why === "revoked") {
+      const reason = "The operator has revoked this machine";
+      this.connection.send({ verb: "REFUSE", code: "revoked", reason });
+    } else this.connection.send({ verb: "BYE", reason: why });
+    await farewell(this.connection, { clock: this.parts.clock });
+  }
+
+  /** Makes this the client's one agent session, unless an older process asks while a newer one is UP. */
+  async #takePlace(): Promise<boolean> {
+    const { watch, timeline, clock } = this.parts;
+    const current = this.member.agent;
+    if (current !== undefined && current.epoch > this.epoch) {
+      if (watch.get(this.client)?.state === "UP") {
+        const reason = "A newer process of this client is connected";
+        await farewell(this.connection, {
+          clock,
+          bytes: encodeFrame("REFUSE", { code: "closed", reason }),
+        });
+        return false;
+      }
+    }
+    this.member.agent = this;
+    if (current !== undefined) {
+      const address = this.#guest.address;
+      void timeline.audit("replaced", {
+        client: this.client,
+        address,
+        name: this.member.record.name,
+      });
+      void current.end("replaced");
+    }
+    return true;
+  }
+
+  async #begin(): Promise<void> {
+    const { clock, store, watch } = this.parts;
+    const { address, admitted, setOnBytes } = this.#guest;
+    const { name } = this.member.record;
+    this.connection.send(ackFrame(this.parts, { version: admitted.version, name }));
+    this.#watchWrites();
+    if (!this.isAgent) return;
+    setOnBytes(() => watch.heard(this.client));
+    watch.event(this.client, { kind: "connected", watched: true });
+    this.ping();
+    const at = clock.wall();
+    this.member.record = { ...this.member.record, app: admitted.app, address, lastSeen: at };
+    await store.noteConnected(this.client, { app: admitted.app, address, at });
+    this.deliver();
+  }
+
+  async #serve(): Promise<void> {
+    while (true) {
+      const frame = await this.#nextFrame();
+      if (frame === null) return;
+      if (frame.verb === "BYE") return this.#onBye(frame);
+      if (frame.verb !== "unknown") await this.#handle(frame);
+      else this.#unknownVerbs++;
+    }
+  }
+
+  /** The next frame whose fields are right; null at the end of the stream. */
+  async #nextFrame(): Promise<Frame | UnknownFrame | null> {
+    while (true) {
+      try {
+        return await this.connection.readFrame();
+      } catch (error) {
+        if (!(error instanceof ProtocolError) || error.code !== "bad_field") throw error;
+        if (++this.#badFields >= MAX_BAD_FIELDS) throw error;
+        this.connection.send({ verb: "REFUSE", code: "bad_frame", reason: error.message });
+      }
+    }
+  }
+
+  async #handle(frame: Frame): Promise<void> {
+    switch (frame.verb) {
+      case "HEARTBEAT":
+        return handleHeartbeat(frame, this);
+      case "PONG":
+        return this.#onPong(frame);
+      case "MESSAGE":
+        return await handleMessage(frame, this);
+      case "RECEIPT":
+        return await handleReceipt(frame, this);
+      case "REFUSE":
+      case "PREFIX":
+      case "PUSH":
+      case "FETCH":
+        return; // Reserved, or an answer that changes nothing here.
+      default:
+        throw new ProtocolError(
+          "unexpected",
+          `Cannot take ${frame.verb} on a connection of role ${this.#guest.admitted.role}`,
+        );
+    }
+  }
+
+  #onPong({ n }: FrameOf<"PONG">): void {
+    const { clock, watch } = this.parts;
+    const sentAt = this.#pings.get(n);
+    if (sentAt === undefined || !this.isAgent) return;
+    this.#pings.delete(n);
+    watch.event(this.client, { kind: "round_trip", ms: clock.now() - sentAt });
+  }
+
+  #onBye({ reason, back_in }: FrameOf<"BYE">): void {
+    const planned = reason === "sleep" || reason === "reboot" || reason === "update"
+      ? reason
+      : "stop";
+    this.#ending = {
+      kind: "left",
+      cause: `said bye: ${planned}`,
+      backInMs: back_in === undefined ? undefined : back_in * 1000,
+    };
+  }
+
+  /** Tells the peer what it did wrong, where that can still be told. */
+  async #explain(error: unknown): Promise<void> {
+    if (!(error instanceof ProtocolError) || this.connection.closed) return;
+    const { address } = this.#guest;
+    const { timeline, clock } = this.parts;
+    await timeline.audit("protocol_error", { client: this.client, address, reason: error.message });
+    const bytes = encodeFrame("REFUSE", { code: "bad_frame", reason: error.message });
+    await farewell(this.connection, { clock, bytes });
+  }
+
+  #end(): void {
+    this.#stallTimer?.cancel();
+    this.connection.close();
+    this.stored?.();
+    this.member.others.delete(this);
+    if (!this.isAgent) return;
+    if (this.member.agent === this) this.member.agent = undefined;
+    else if (this.member.agent !== undefined) return; // Replaced: the client is still connected.
+    const ending = this.#ending;
+    if (ending.kind !== "superseded") this.parts.watch.event(this.client, ending);
+  }
+
+  /** A peer that does not read loses its connection once a write has stood still for long enough. */
+  #watchWrites(stuckAt = -1, stuckChecks = 0): void {
+    const { clock, log } = this.parts;
+    this.#stallTimer = clock.after(STALL_CHECK_MS, () => {
+      const { bytesWritten, pendingBytes, closed } = this.connection;
+      if (closed) return;
+      const stuck = pendingBytes > 0 && bytesWritten === stuckAt ? stuckChecks + 1 : 0;
+      if (stuck * STALL_CHECK_MS < WRITE_STALL_MS) return this.#watchWrites(bytesWritten, stuck);
+      log.warn("Dropped {name}: it has not read for {ms} ms", {
+        name: this.member.record.name,
+        ms: WRITE_STALL_MS,
+      });
+      this.connection.close();
+    });
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Runs calls on the store in groups: everything that arrived meanwhile shares one transaction and one
+ * sync to disk, and no call is answered before that commit.
+ *
+ * @module
+ */
+
+import type { DatabaseSync } from "node:sqlite";
+import { sqliteCode } from "../platform/database.ts";
+import type { StoreDatabase } from "./store_database.ts";
+
+/** Calls that share one commit at most. */
+const MAX_GROUP_CALLS = 1_000;
+
+/** A method of the store. */
+export type StoreMethod = keyof StoreDatabase;
+
+/** One call as it travels to the worker. */
+export interface StoreCall {
+  id: number;
+  method: StoreMethod;
+  args: unknown[];
+}
+
+/** Its answer. */
+export type StoreAnswer =
+  | { id: number; value: unknown }
+  | { id: number; error: { message: string; full: boolean } };
+
+/** SQLite's result code for a full disk. */
+const SQLITE_FULL = 13;
+
+/** Runs at most {@linkcode MAX_GROUP_CALLS} of `calls`, removing them, and returns their answers. */
+export function commitGroup(
+  calls: StoreCall[],
+  store: { database: DatabaseSync; tables: StoreDatabase },
+): StoreAnswer[] {
+  const group = calls.splice(0, MAX_GROUP_CALLS);
+  const { database, tables } = store;
+  try {
+    database.exec("BEGIN");
+    const answers = group.map((call) => runCall(call, { database, tables }));
+    database.exec("COMMIT");
+    return answers;
+  } catch (error) {
+    rollBack(database);
+    return group.map(({ id }) => ({ id, error: describe(error) }));
+  }
+}
+
+/** A call that throws is undone alone; the others of its group are not affected. */
+function runCall(
+  { id, method, args }: StoreCall,
+  { database, tables }: { database: DatabaseSync; tables: StoreDatabase },
+): StoreAnswer {
+  database.exec("SAVEPOINT call");
+  try {
+    const run = tables[method] as (...args: unknown[]) => unknown;
+    const value = run.apply(tables, args);
+    database.exec("RELEASE call");
+    return { id, value };
+  } catch (error) {
+    database.exec("ROLLBACK TO call; RELEASE call");
+    return { id, error: describe(error) };
+  }
+}
+
+function rollBack(database: DatabaseSync): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch {
+    // SQLite has rolled back by itself, as it does when the disk is full.
+  }
+}
+
+function describe(error: unknown): { message: string; full: boolean } {
+  const message = error instanceof Error ? error.message : String(error);
+  const full = sqliteCode(error) === SQLITE_FULL;
+  return { message, full };
+}

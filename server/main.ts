@@ -1,0 +1,148 @@
+/**
+ * The program `hbserver`: the only file of the server that touches arguments, environment, signals and the
+ * exit code.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { systemClock } from "../platform/clock.ts";
+import { DataDirectoryError, defaultDataDirectory } from "../platform/data_directory.ts";
+import { DatabaseError } from "../platform/database.ts";
+import { configureLogging } from "../platform/log.ts";
+import { helpText, parseCommandLine, UsageError } from "../platform/option_table.ts";
+import { PRODUCT_VERSION, versionLine } from "../platform/product.ts";
+import { systemTerminal, type Terminal } from "../platform/terminal.ts";
+import { alertsCommand } from "./command/alerts.ts";
+import { clientsCommand } from "./command/clients.ts";
+import type { CommandContext } from "./command/context.ts";
+import { filesCommand } from "./command/files.ts";
+import { inviteCommand } from "./command/invite.ts";
+import { logCommand } from "./command/log.ts";
+import { messageCommand } from "./command/message.ts";
+import { revokeCommand } from "./command/revoke.ts";
+import { runCommand } from "./command/run.ts";
+import { CommandError, EXIT } from "./exit_code.ts";
+import { ListenError } from "./listener.ts";
+import { HBSERVER, type ServerInvocation } from "./options.ts";
+import { StoreError } from "./store.ts";
+
+const PROGRAM = "hbserver";
+/** Signals that ask the program to end; not every system has every one. */
+const SIGNALS: Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"];
+
+if (import.meta.main) await main();
+
+async function main(): Promise<void> {
+  let terminal = systemTerminal({ service: false, noColor: noColor() });
+  let exitCode: number = EXIT.done;
+  try {
+    const invocation = readArguments();
+    if (invocation.command === "run") {
+      terminal = systemTerminal({
+        service: true,
+        noColor: noColor() || invocation.options.noColor,
+      });
+    }
+    exitCode = await dispatch(invocation, terminal);
+  } catch (error) {
+    exitCode = report(error, terminal);
+  }
+  await terminal.flush();
+  Deno.exit(exitCode);
+}
+
+function readArguments(): ServerInvocation {
+  return parseCommandLine(HBSERVER, Deno.args, {
+    env: (name) => Deno.env.get(name),
+    readTextFile: (path) => Deno.readTextFileSync(path),
+    defaultConfigFile: (data) => join(data ?? systemDataDirectory(), `${PROGRAM}.toml`),
+  });
+}
+
+async function dispatch(invocation: ServerInvocation, terminal: Terminal): Promise<number> {
+  if (invocation.command === "version") {
+    if (invocation.json) terminal.json({ program: PROGRAM, version: PRODUCT_VERSION });
+    else terminal.data(versionLine(PROGRAM));
+    return EXIT.done;
+  }
+  if (invocation.command === "help") {
+    terminal.page(helpText(HBSERVER, invocation.about));
+    return EXIT.done;
+  }
+  const { logFormat: format, logLevel: level, data } = invocation.options;
+  const write = (line: string) => terminal.talk(line);
+  using _log = configureLogging({ level, format, write, clock: systemClock });
+  const stopping = onSignals();
+  const dataDirectory = data ?? systemDataDirectory();
+  const context: CommandContext = { terminal, clock: systemClock, dataDirectory, stopping };
+  await run(invocation, context);
+  return stopping.reason === "SIGINT" ? EXIT.interrupted : EXIT.done;
+}
+
+function run(
+  invocation: Exclude<ServerInvocation, { command: "help" | "version" }>,
+  context: CommandContext,
+): Promise<void> {
+  switch (invocation.command) {
+    case "run":
+      return runCommand(invocation, context);
+    case "invite":
+      return inviteCommand(invocation, context);
+    case "clients":
+      return clientsCommand(invocation, context);
+    case "message":
+      return messageCommand(invocation, context);
+    case "log":
+      return logCommand(invocation, context);
+    case "files":
+      return filesCommand(invocation, context);
+    case "alerts":
+      return alertsCommand(invocation, context);
+    case "revoke":
+      return revokeCommand(invocation, context);
+  }
+}
+
+/** Puts an error into one line, with a hint where there is one, and chooses the exit code. */
+function report(error: unknown, terminal: Terminal): number {
+  if (!(error instanceof Error)) {
+    if (error === "SIGINT") return EXIT.interrupted;
+    terminal.error(PROGRAM, `Cannot go on: ${String(error)}`);
+    return EXIT.failed;
+  }
+  const known = error instanceof UsageError || error instanceof CommandError ||
+    error instanceof ListenError || error instanceof DataDirectoryError ||
+    error instanceof DatabaseError || error instanceof StoreError;
+  terminal.error(PROGRAM, error.message, known ? error.hint : undefined);
+  if (error instanceof CommandError) return error.exitCode;
+  return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+}
+
+/** Aborts with the signal's name; a second signal ends the program at once. */
+function onSignals(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of SIGNALS) {
+    try {
+      Deno.addSignalListener(signal, () => {
+        if (stopping.signal.aborted) Deno.exit(EXIT.interrupted);
+        stopping.abort(signal);
+      });
+    } catch {
+      // This system does not have that signal.
+    }
+  }
+  return stopping.signal;
+}
+
+function systemDataDirectory(): string {
+  return defaultDataDirectory(PROGRAM, {
+    os: Deno.build.os,
+    env: (name) => Deno.env.get(name),
+    uid: Deno.build.os === "windows" ? null : Deno.uid(),
+  });
+}
+
+function noColor(): boolean {
+  return (Deno.env.get("NO_COLOR") ?? "") !== "";
+}

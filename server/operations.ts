@@ -1,0 +1,248 @@
+/**
+ * What an operator can do with a running server, whether from the console or through the local API.
+ *
+ * @module
+ */
+
+import {
+  encodeJoinKey,
+  INVITE_SECRET_BYTES,
+  MAX_MESSAGE_BYTES,
+  ProtocolError,
+} from "../protocol/mod.ts";
+import { checkClientName, checkTag } from "../protocol/mod.ts";
+import type { ServerIdentity } from "./certificate.ts";
+import { alertView, clientView, eventView, fileView } from "./json_view.ts";
+import { showAddress } from "./listener.ts";
+import type { ServerParts } from "./parts.ts";
+import { reachableAddresses } from "./reachable_address.ts";
+import type { Member } from "./roster.ts";
+import type { EventKind, MessageState } from "./store_record.ts";
+import type { TimelineFilter } from "./timeline.ts";
+
+/** Uses of one join key at most. */
+const MAX_USES = 10_000;
+/** Longest life of a join key, in milliseconds: a year. */
+const MAX_TTL_MS = 366 * 24 * 3_600_000;
+
+/** An operation that cannot be done, in words for the operator. */
+export class OperationError extends Error {
+  override readonly name = "OperationError";
+  /** What kind of refusal it is. */
+  readonly code: "not_found" | "bad_request" | "queue_full";
+  /** What to do about it. */
+  readonly hint: string | undefined;
+
+  /** Takes the code and the words. */
+  constructor(code: OperationError["code"], message: string, hint?: string) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** How the server is reached, for join keys. */
+export interface Reach {
+  identity: ServerIdentity;
+  plaintext: boolean;
+  open: boolean;
+  /** Where it listens. */
+  address: { hostname: string; port: number };
+}
+
+/** What a new join key allows. */
+export interface InviteRequest {
+  name?: string | undefined;
+  tags: string[];
+  uses: number;
+  ttlMs: number;
+  /** `host:port`; empty takes this machine's own addresses. */
+  addresses: string[];
+}
+
+/** Which part of the timeline is wanted. */
+export interface LogRequest {
+  /** A client's name; undefined for all. */
+  who?: string | undefined;
+  kinds?: EventKind[] | undefined;
+  /** Not before this moment, in milliseconds since 1970. */
+  since?: number | undefined;
+}
+
+/** The operator's side of one server. */
+export class Operations {
+  #parts: ServerParts;
+  #reach: Reach;
+
+  /** Made by `startServer()`. */
+  constructor(parts: ServerParts, reach: Reach) {
+    this.#parts = parts;
+    this.#reach = reach;
+  }
+
+  /** Makes a join key. */
+  async invite(request: InviteRequest): Promise<{ key: string; expires_at: string }> {
+    this.#checkInvite(request);
+    const { clock, newId, randomBytes, store, timeline } = this.#parts;
+    const { identity, plaintext } = this.#reach;
+    const { name, tags, uses } = request;
+    const id = newId();
+    const secret = randomBytes(INVITE_SECRET_BYTES);
+    const createdAt = clock.wall();
+    const expiresAt = createdAt + request.ttlMs;
+    await store.addInvite({ id, secret, expiresAt, usesLeft: uses, name, tags, createdAt });
+    await timeline.audit("invited", { invite: id, name, tags, uses });
+    const key = encodeJoinKey({
+      addresses: this.#addresses(request.addresses),
+      serverId: identity.serverId,
+      certificate: plaintext ? undefined : identity.certificate,
+      invite: id,
+      secret,
+      expires: expiresAt,
+      ...(name === undefined ? {} : { name }),
+      tags,
+    });
+    return { key, expires_at: new Date(expiresAt).toISOString() };
+  }
+
+  /** All clients with their presence. */
+  clients() {
+    const { clock, roster, watch } = this.#parts;
+    const time = { now: clock.now(), wall: clock.wall() };
+    return roster.members().map((member) =>
+      clientView(member, { presence: watch.get(member.record.id), ...time })
+    );
+  }
+
+  /** Queues a message for everyone that `who` means; the ids, one per client. */
+  async message(who: string, text: string): Promise<{ ids: string[] }> {
+    const wellFormed = text.toWellFormed();
+    if (text === "") throw new OperationError("bad_request", "Cannot send a message: it is empty");
+    const bytes = new TextEncoder().encode(wellFormed).length;
+    if (bytes > MAX_MESSAGE_BYTES) {
+      throw new OperationError(
+        "bad_request",
+        `Cannot send a message as it must be <= ${MAX_MESSAGE_BYTES} bytes: it has ${bytes}`,
+      );
+    }
+    const ids = [];
+    const refused = [];
+    for (const member of this.#resolve(who)) {
+      const id = await this.#queue(member, wellFormed);
+      if (id === undefined) refused.push(member.record.name);
+      else ids.push(id);
+    }
+    this.#parts.timeline.changed();
+    if (refused.length === 0) return { ids };
+    throw new OperationError(
+      "queue_full",
+      `Cannot queue a message for ${refused.join(", ")}: the queue is full`,
+      "the machine has been away for long; what waits for it is kept and will be delivered",
+    );
+  }
+
+  /** How far messages to clients have come. */
+  async messageStates(ids: string[]): Promise<{ id: string; state: MessageState }[]> {
+    return await this.#parts.store.messageStates(ids);
+  }
+
+  /** Received files, of one client or all. */
+  async files(who?: string) {
+    const client = who === undefined ? undefined : this.#one(who).record.id;
+    return (await this.#parts.store.files(client)).map(fileView);
+  }
+
+  /** Alerts; only open ones when asked. */
+  async alerts(onlyOpen: boolean) {
+    return (await this.#parts.store.alerts(onlyOpen)).map(alertView);
+  }
+
+  /** The timeline as it stands. */
+  async log(request: LogRequest) {
+    await this.#parts.timeline.flush();
+    return (await this.#parts.store.events(this.#filter(request))).map(eventView);
+  }
+
+  /** The timeline as it stands and as it grows, until `signal` aborts. */
+  async *follow(request: LogRequest, signal: AbortSignal) {
+    await this.#parts.timeline.flush();
+    for await (const event of this.#parts.timeline.follow(this.#filter(request), signal)) {
+      yield eventView(event);
+    }
+  }
+
+  /** Shuts a client out and ends its sessions. */
+  async revoke(who: string): Promise<{ revoked: string }> {
+    const { clock, roster, store, timeline, watch } = this.#parts;
+    const member = this.#one(who);
+    const { id, name } = member.record;
+    await store.revoke(name, clock.wall());
+    watch.forget(id);
+    roster.remove(id);
+    await timeline.audit("revoked", { client: id, name });
+    const links = [...(member.agent ? [member.agent] : []), ...member.others];
+    await Promise.all(links.map((link) => link.end("revoked")));
+    return { revoked: name };
+  }
+
+  async #queue(member: Member, text: string): Promise<string | undefined> {
+    const { clock, newId, store } = this.#parts;
+    const id = newId();
+    const { id: client } = member.record;
+    if (!await store.queueMessage({ id, client, at: clock.wall(), text })) return undefined;
+    member.agent?.deliver();
+    if (member.record.kind === "classic") [...member.others].at(-1)?.deliver();
+    return id;
+  }
+
+  #resolve(who: string): Member[] {
+    const members = this.#parts.roster.resolve(who);
+    if (members.length > 0) return members;
+    throw new OperationError(
+      "not_found",
+      who === "all"
+        ? "Cannot find any client: none has joined yet"
+        : `Cannot find "${who}": no client has that ${who.startsWith("@") ? "tag" : "name"}`,
+      'see "hbserver clients"',
+    );
+  }
+
+  #one(who: string): Member {
+    const [member] = this.#parts.roster.resolve(who).length === 1 ? this.#resolve(who) : [];
+    if (member !== undefined) return member;
+    throw new OperationError(
+      "not_found",
+      `Cannot find "${who}": no client has that name`,
+      'see "hbserver clients"',
+    );
+  }
+
+  #filter({ who, kinds, since }: LogRequest): TimelineFilter {
+    const client = who === undefined ? undefined : this.#one(who).record.id;
+    return { client, kinds, since };
+  }
+
+  #addresses(wanted: string[]): string[] {
+    if (wanted.length > 0) return wanted;
+    const { hostname, port } = this.#reach.address;
+    return reachableAddresses(hostname).map((host) => showAddress(host, port));
+  }
+
+  #checkInvite({ name, tags, uses, ttlMs }: InviteRequest): void {
+    const refuse = (why: string) => {
+      throw new OperationError("bad_request", `Cannot make a join key: ${why}`);
+    };
+    try {
+      if (name !== undefined) checkClientName(name);
+      for (const tag of tags) checkTag(tag);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      refuse(error.message);
+    }
+    if (!Number.isInteger(uses) || uses < 1 || uses > MAX_USES) {
+      refuse(`its uses must be a whole number from 1 to ${MAX_USES}`);
+    }
+    if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) refuse("its life must be above 0 and at most a year");
+    if (name !== undefined && uses > 1) refuse("a name is for one machine, so --uses must be 1");
+  }
+}

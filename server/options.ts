@@ -1,0 +1,205 @@
+/**
+ * Everything that can be said to `hbserver`: commands, options, exit codes, examples.
+ *
+ * @module
+ */
+
+import type { Invocation } from "../platform/option_spec.ts";
+import { defineProgram } from "../platform/option_table.ts";
+import { DEFAULT_PORT } from "../protocol/mod.ts";
+
+/** The table of `hbserver`. */
+export const HBSERVER = defineProgram({
+  name: "hbserver",
+  summary: "Watch machines, talk to them and receive their files, over one TCP port.",
+  description: [
+    "hbserver runs on the server PC. Every client PC runs hbclient, which joins with a key that " +
+    '"hbserver invite" prints. The other commands talk to the running server.',
+  ],
+  defaultCommand: "run",
+  commands: {
+    run: {
+      summary: "Serve; on a terminal also the operator's console.",
+      description:
+        'On a terminal, type "@till-3 text" to write to a client, or "text" to answer the last sender; ' +
+        '"/help" lists the console\'s commands.',
+    },
+    invite: {
+      summary: "Print a join key for a new client.",
+      description: "One line to paste on the client: hbclient join KEY.",
+    },
+    clients: { summary: "Who is up, late or down, since when and why." },
+    message: {
+      summary: "Send a message to a client, to a tag or to all.",
+      description: "WHO is a client's name, @tag or all. A client that is away gets it later.",
+      arguments: [
+        { name: "WHO", required: true },
+        { name: "TEXT", required: true, repeatable: true },
+      ],
+    },
+    log: {
+      summary: "The timeline of one client or of all.",
+      arguments: [{ name: "WHO" }],
+    },
+    files: { summary: "Received files.", arguments: [{ name: "WHO" }] },
+    alerts: { summary: "Alerts, open and resolved." },
+    revoke: {
+      summary: "Shut a client out for good.",
+      arguments: [{ name: "WHO", required: true }],
+    },
+  },
+  options: {
+    listen: {
+      kind: "address",
+      commands: ["run"],
+      default: `0.0.0.0:${DEFAULT_PORT}`,
+      defaultHostname: "0.0.0.0",
+      defaultPort: DEFAULT_PORT,
+      help: "Address and port for clients.",
+    },
+    http: {
+      kind: "address",
+      commands: ["run"],
+      default: "127.0.0.1:5080",
+      defaultHostname: "127.0.0.1",
+      defaultPort: 5080,
+      allowOff: true,
+      help:
+        "Address and port of the local API; off: a free port of the loopback, for hbserver's own commands only.",
+    },
+    plaintext: {
+      kind: "flag",
+      commands: ["run"],
+      help: "No TLS: for closed networks and classic clients. Everybody on the way can read along.",
+    },
+    open: {
+      kind: "flag",
+      commands: ["run"],
+      help:
+        "Let clients in that have not joined, shown as unverified; with --plaintext classic ones too.",
+    },
+    interval: {
+      kind: "duration",
+      commands: ["run"],
+      default: "20s",
+      min: 100,
+      max: 3_600_000,
+      help: "Usual time between two heartbeats; every limit scales with it.",
+    },
+    down: {
+      kind: "duration",
+      commands: ["run"],
+      min: 100,
+      max: 24 * 3_600_000,
+      help: "Silence after which a client is DOWN (2.5 intervals unless set).",
+    },
+    files: {
+      kind: "text",
+      commands: ["run"],
+      placeholder: "DIR",
+      help:
+        "Folder of received files, one folder per client (files in the data directory unless set).",
+    },
+    maxFileSize: {
+      kind: "size",
+      commands: ["run"],
+      min: 0,
+      help: "Largest file to take; larger ones are refused before a byte.",
+    },
+    name: {
+      kind: "text",
+      commands: ["invite"],
+      commandLineOnly: true,
+      help: "The only name that may join with this key.",
+    },
+    tag: {
+      kind: "text",
+      commands: ["invite"],
+      commandLineOnly: true,
+      repeatable: true,
+      help: "A tag for the client.",
+    },
+    uses: {
+      kind: "number",
+      commands: ["invite"],
+      commandLineOnly: true,
+      default: "1",
+      min: 1,
+      max: 10_000,
+      integer: true,
+      help: "How many machines may join with this key.",
+    },
+    ttl: {
+      kind: "duration",
+      commands: ["invite"],
+      commandLineOnly: true,
+      default: "24h",
+      min: 1,
+      max: 366 * 24 * 3_600_000,
+      help: "How long the key is valid.",
+    },
+    address: {
+      kind: "address",
+      commands: ["invite"],
+      commandLineOnly: true,
+      repeatable: true,
+      defaultPort: DEFAULT_PORT,
+      help:
+        "Where clients reach this server; several are tried in turn (this machine's own addresses unless set).",
+    },
+    wait: {
+      kind: "flag",
+      commands: ["message"],
+      commandLineOnly: true,
+      help: "Wait until every client has stored it.",
+    },
+    kind: {
+      kind: "choice",
+      commands: ["log"],
+      commandLineOnly: true,
+      choices: ["beat", "state", "message", "file", "alert", "audit"],
+      repeatable: true,
+      help: "Only these kinds of lines.",
+    },
+    since: {
+      kind: "duration",
+      commands: ["log"],
+      commandLineOnly: true,
+      help: "Only the last so long, such as 2h.",
+    },
+    follow: {
+      kind: "flag",
+      commands: ["log"],
+      commandLineOnly: true,
+      help: "Go on with what happens from now on.",
+    },
+    onlyOpen: {
+      kind: "flag",
+      name: "open",
+      commands: ["alerts"],
+      commandLineOnly: true,
+      help: "Only alerts that are not resolved.",
+    },
+  },
+  exitCodes: [
+    [0, "done"],
+    [1, "failed"],
+    [2, "wrong usage"],
+    [3, "no server is running on this data directory"],
+    [4, "the server refused"],
+    [9, "timeout"],
+    [130, "interrupted"],
+  ],
+  examples: [
+    ["hbserver", "serve on port 5001"],
+    ["hbserver invite --name till-3", "print a join key for a client"],
+    ['hbserver message till-3 "please restart the printer"', "write to a client"],
+    ["hbserver log till-3 --kind state,alert --since 2d", "what happened to it"],
+    ["hbserver --plaintext --open", "serve classic clients on a closed network"],
+  ],
+});
+
+/** A checked call of `hbserver`. */
+export type ServerInvocation = Invocation<typeof HBSERVER.spec>;
+/** A checked call of one of its commands. */
+export type InvocationOf<C extends string> = Extract<ServerInvocation, { command: C }>;

@@ -1,0 +1,45 @@
+/**
+ * What a session may use of the server: one bundle, built once in `server.ts`.
+ *
+ * @module
+ */
+
+import type { Logger } from "@logtape/logtape";
+import type { Clock } from "../platform/clock.ts";
+import type { Lobby } from "./lobby.ts";
+import type { Timing } from "./presence.ts";
+import type { Roster } from "./roster.ts";
+import type { Store } from "./store.ts";
+import type { Timeline } from "./timeline.ts";
+import type { Vault } from "./vault.ts";
+import type { Watch } from "./watch.ts";
+
+/** One message that arrived from a client. */
+export interface IncomingMessage {
+  id: string;
+  /** Id and name of the client that sent it. */
+  client: string;
+  from: string;
+  text: string;
+}
+
+/** The shared parts of one server. */
+export interface ServerParts {
+  clock: Clock;
+  log: Logger;
+  timing: Timing;
+  store: Store;
+  watch: Watch;
+  roster: Roster;
+  timeline: Timeline;
+  vault: Vault;
+  lobby: Lobby;
+  /** Bytes of randomness. */
+  randomBytes: (count: number) => Uint8Array;
+  /** A new UUIDv7, in lower case. */
+  newId: () => string;
+  /** Called after a message has been stored; whoever shows messages subscribes here. */
+  onMessage: (message: IncomingMessage) => void;
+  /** Called after a file has been published. */
+  onFile: (file: { from: string; path: string; bytes: number }) => void;
+}

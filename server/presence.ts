@@ -1,0 +1,352 @@
+/**
+ * What the server believes of one client, as a pure function of events and monotonic time.
+ *
+ * No clock, no timers, no names: `watch.ts` drives it. Times are milliseconds of the monotonic clock.
+ * The rules are clauses HB-42 to HB-47 of protocol/SPEC.md.
+ *
+ * @module
+ */
+
+import {
+  DOWN_INTERVALS,
+  DOWN_INTERVALS_FAR,
+  FAR_ROUND_TRIP_MS,
+  LATE_INTERVALS,
+  LOST_INTERVALS,
+  RECOVERY_BEATS,
+  SUSPECT_INTERVALS,
+} from "../protocol/mod.ts";
+
+/** What the server believes of a client. */
+export type PresenceState = "UP" | "LATE" | "SUSPECT" | "DOWN" | "PLANNED";
+
+/** Why a client is in its state; undefined while it is simply UP. */
+export type Cause =
+  | "silent"
+  | "connection lost"
+  | "planned overdue"
+  | "said bye: stop"
+  | "said bye: sleep"
+  | "said bye: reboot"
+  | "said bye: update"
+  | "closed";
+
+/** The limits of one server, derived from its interval. */
+export interface Timing {
+  /** Usual time between two heartbeats. */
+  intervalMs: number;
+  /** Silence until LATE. */
+  lateMs: number;
+  /** Silence until SUSPECT. */
+  suspectMs: number;
+  /** Silence until DOWN. */
+  downMs: number;
+  /** The same for a client with a long round trip. */
+  downFarMs: number;
+  /** Time after a lost connection until DOWN. */
+  lostMs: number;
+}
+
+/** Derives all limits from the interval; `downMs` may be set by the operator. */
+export function timingOf(intervalMs: number, downMs = intervalMs * DOWN_INTERVALS): Timing {
+  return {
+    intervalMs,
+    lateMs: Math.min(intervalMs * LATE_INTERVALS, downMs),
+    suspectMs: Math.min(intervalMs * SUSPECT_INTERVALS, downMs),
+    downMs,
+    downFarMs: downMs * (DOWN_INTERVALS_FAR / DOWN_INTERVALS),
+    lostMs: Math.min(intervalMs * LOST_INTERVALS, downMs),
+  };
+}
+
+/** What is measured of a client's heartbeats, in milliseconds. */
+export interface Rhythm {
+  /** Usual gap between two heartbeats (moving average, gain 1/8 as in RFC 6298). */
+  gapMs: number | undefined;
+  /** Usual deviation from it (gain 1/4, same source). */
+  jitterMs: number | undefined;
+  /** Usual round trip (gain 1/8). */
+  roundTripMs: number | undefined;
+}
+
+/** Everything that is known of one client's presence. */
+export interface Presence extends Rhythm {
+  state: PresenceState;
+  cause: Cause | undefined;
+  /** When the state began. */
+  since: number;
+  /** Whether silence means anything: false for a classic client that has sent no HEARTBEAT yet. */
+  watched: boolean;
+  /** Whether an agent connection (or a classic one) is open. */
+  connected: boolean;
+  /** Arrival of the last byte; before the server's start when nothing has come since. */
+  lastHeard: number;
+  /** Silence counts from here at the earliest: the server's start, or the end of its own standstill. */
+  countFrom: number;
+  /** Arrival of the last heartbeat on the present connection. */
+  lastBeat: number | undefined;
+  /** When the connection was lost; undefined while connected or after a BYE. */
+  lostAt: number | undefined;
+  /** When a planned absence ends; undefined for never. */
+  plannedUntil: number | undefined;
+  /** No DOWN before this moment: the server has started, or its clock stood still. */
+  graceUntil: number;
+  /** The outage that goes on or that is about to be announced as over. */
+  outage: Outage | undefined;
+}
+
+/** One time of being DOWN. */
+export interface Outage {
+  cause: Cause;
+  /** Arrival of the last byte before it. */
+  lastHeard: number;
+  /** Arrival of the first byte after it; undefined while there is none. */
+  heardAgain: number | undefined;
+  /** Heartbeats since then. */
+  beats: number;
+}
+
+/** Something that happened to a client. */
+export type PresenceEvent =
+  | { kind: "connected"; watched: boolean }
+  | { kind: "heard" }
+  | { kind: "beat" }
+  | { kind: "round_trip"; ms: number }
+  | { kind: "lost" }
+  | { kind: "left"; cause: Cause; backInMs?: number | undefined }
+  | { kind: "grace"; untilMs: number }
+  | { kind: "tick" };
+
+/** One change of state, with what the operator needs to judge it. */
+export interface StateChange {
+  from: PresenceState | undefined;
+  to: PresenceState;
+  cause: Cause | undefined;
+  /** When it was decided. */
+  at: number;
+  /** Arrival of the last byte before the change. */
+  lastHeard: number;
+  /** For a recovery: from the last byte before the outage to the first one after it. */
+  downtimeMs: number | undefined;
+  /** For DOWN: from the last byte, or from the close, to the decision. */
+  detectionMs: number | undefined;
+}
+
+/** A client and the changes that one event made. */
+export interface Step {
+  presence: Presence;
+  changes: StateChange[];
+}
+
+/** What the store knows of a client when the server starts. */
+export interface KnownPresence {
+  state: PresenceState;
+  cause: Cause | undefined;
+  /** Time since its last byte, in milliseconds. */
+  silentForMs: number;
+  watched: boolean;
+}
+
+const NEVER_SEEN: KnownPresence = { state: "UP", cause: undefined, silentForMs: 0, watched: true };
+
+/** A client that the server heard of at `now`, or restored from its store; not connected yet. */
+export function newPresence(now: number, known: KnownPresence = NEVER_SEEN): Presence {
+  const lastHeard = now - known.silentForMs;
+  const down = known.state === "DOWN";
+  return {
+    state: known.state,
+    cause: known.cause,
+    since: now,
+    watched: known.watched,
+    connected: false,
+    lastHeard,
+    countFrom: now,
+    lastBeat: undefined,
+    lostAt: undefined,
+    plannedUntil: undefined,
+    graceUntil: now,
+    outage: down
+      ? { cause: known.cause ?? "silent", lastHeard, heardAgain: undefined, beats: 0 }
+      : undefined,
+    gapMs: undefined,
+    jitterMs: undefined,
+    roundTripMs: undefined,
+  };
+}
+
+/** Applies one event at `now`; the input is left as it was. */
+export function advance(
+  presence: Presence,
+  event: PresenceEvent,
+  at: { now: number; timing: Timing },
+): Step {
+  const step: Step = { presence: { ...presence }, changes: [] };
+  apply(step, event, at);
+  return step;
+}
+
+/** When {@linkcode advance} must be called with a tick; undefined when time alone changes nothing. */
+export function nextDeadline(presence: Presence, timing: Timing): number | undefined {
+  const { state, watched, plannedUntil } = presence;
+  if (state === "PLANNED") return plannedUntil;
+  if (state === "DOWN" || !watched) return undefined;
+  const silentFrom = Math.max(presence.lastHeard, presence.countFrom);
+  if (state === "UP" && presence.lostAt === undefined) return silentFrom + timing.lateMs;
+  if (state === "LATE") return silentFrom + timing.suspectMs;
+  return downDeadline(presence, { silentFrom, timing });
+}
+
+function downDeadline(presence: Presence, at: { silentFrom: number; timing: Timing }): number {
+  const { lostAt, graceUntil } = presence;
+  const { silentFrom, timing } = at;
+  const far = (presence.roundTripMs ?? 0) > FAR_ROUND_TRIP_MS;
+  const bySilence = silentFrom + (far ? timing.downFarMs : timing.downMs);
+  const byLoss = lostAt === undefined ? Infinity : Math.max(lostAt, silentFrom) + timing.lostMs;
+  return Math.max(graceUntil, Math.min(bySilence, byLoss));
+}
+
+function apply(step: Step, event: PresenceEvent, at: { now: number; timing: Timing }): void {
+  const { presence } = step;
+  const { now } = at;
+  switch (event.kind) {
+    case "connected":
+      return onConnected(step, { now, watched: event.watched });
+    case "heard":
+      return onHeard(step, now);
+    case "beat":
+      return onBeat(step, at);
+    case "round_trip":
+      presence.roundTripMs = average(presence.roundTripMs, event.ms, 1 / 8);
+      return;
+    case "lost":
+      return onLost(step, now);
+    case "left":
+      return onLeft(step, { now, cause: event.cause, backInMs: event.backInMs });
+    case "grace":
+      presence.graceUntil = Math.max(presence.graceUntil, event.untilMs);
+      presence.countFrom = now;
+      return;
+    case "tick":
+      return onTick(step, at);
+  }
+}
+
+function onConnected(step: Step, { now, watched }: { now: number; watched: boolean }): void {
+  const { presence } = step;
+  presence.connected = true;
+  presence.watched = watched;
+  presence.lostAt = undefined;
+  presence.lastBeat = undefined; // The gap across a reconnect says nothing of the usual one.
+  onHeard(step, now);
+  if (presence.state !== "DOWN" && presence.state !== "UP") become(step, "UP", { now });
+}
+
+function onHeard(step: Step, now: number): void {
+  const { presence } = step;
+  const { state, outage } = presence;
+  if (state === "DOWN" && outage !== undefined && presence.connected) outage.heardAgain ??= now;
+  if ((state === "LATE" || state === "SUSPECT") && presence.lostAt === undefined) {
+    become(step, "UP", { now });
+  }
+  presence.lastHeard = now;
+}
+
+function onBeat(step: Step, { now, timing }: { now: number; timing: Timing }): void {
+  const { presence } = step;
+  presence.watched = true;
+  if (presence.lastBeat !== undefined) {
+    measureGap(presence, { gap: now - presence.lastBeat, timing });
+  }
+  presence.lastBeat = now;
+  onHeard(step, now);
+  const { outage } = presence;
+  if (presence.state !== "DOWN" || outage === undefined) return;
+  outage.beats++;
+  if (outage.beats >= RECOVERY_BEATS) become(step, "UP", { now });
+}
+
+function onLost(step: Step, now: number): void {
+  const { presence } = step;
+  presence.connected = false;
+  presence.lostAt = now;
+  if (!presence.watched) return become(step, "PLANNED", { now, cause: "closed" });
+  if (presence.outage !== undefined) {
+    presence.outage = { ...presence.outage, heardAgain: undefined, beats: 0 };
+  }
+  if (presence.state === "UP" || presence.state === "LATE") {
+    become(step, "SUSPECT", { now, cause: "connection lost" });
+  }
+}
+
+function onLeft(
+  step: Step,
+  { now, cause, backInMs }: { now: number; cause: Cause; backInMs: number | undefined },
+): void {
+  const { presence } = step;
+  presence.connected = false;
+  presence.lostAt = undefined;
+  presence.plannedUntil = backInMs === undefined ? undefined : now + backInMs;
+  become(step, "PLANNED", { now, cause });
+}
+
+function onTick(step: Step, { now, timing }: { now: number; timing: Timing }): void {
+  const { presence } = step;
+  const due = nextDeadline(presence, timing);
+  if (due === undefined || now < due) return;
+  if (presence.state === "PLANNED") return goDown(step, { now, cause: "planned overdue" });
+  if (presence.state === "UP" && presence.lostAt === undefined) {
+    become(step, "LATE", { now, cause: "silent" });
+  } else if (presence.state === "LATE") {
+    become(step, "SUSPECT", { now, cause: "silent" });
+  } else {
+    const lost = presence.lostAt !== undefined;
+    return goDown(step, { now, cause: lost ? "connection lost" : "silent" });
+  }
+  onTick(step, { now, timing }); // A late timer may have to catch up with several limits.
+}
+
+function goDown(step: Step, { now, cause }: { now: number; cause: Cause }): void {
+  const { presence } = step;
+  const { lastHeard, lostAt } = presence;
+  presence.outage = { cause, lastHeard, heardAgain: undefined, beats: 0 };
+  presence.plannedUntil = undefined;
+  become(step, "DOWN", { now, cause, detectionMs: now - (lostAt ?? lastHeard) });
+}
+
+function become(
+  step: Step,
+  to: PresenceState,
+  why: { now: number; cause?: Cause; detectionMs?: number },
+): void {
+  const { presence } = step;
+  const from = presence.state;
+  if (from === to && presence.cause === why.cause) return;
+  const { outage } = presence;
+  const recovered = from === "DOWN" && outage !== undefined;
+  step.changes.push({
+    from,
+    to,
+    cause: recovered ? outage.cause : why.cause,
+    at: why.now,
+    lastHeard: recovered ? outage.lastHeard : presence.lastHeard,
+    downtimeMs: recovered ? (outage.heardAgain ?? why.now) - outage.lastHeard : undefined,
+    detectionMs: why.detectionMs,
+  });
+  presence.state = to;
+  presence.cause = why.cause;
+  presence.since = why.now;
+  if (to !== "DOWN") presence.outage = undefined;
+}
+
+function measureGap(presence: Presence, { gap, timing }: { gap: number; timing: Timing }): void {
+  if (gap > timing.downMs) return; // An outage is not part of the usual rhythm.
+  const usual = presence.gapMs;
+  if (usual !== undefined) {
+    presence.jitterMs = average(presence.jitterMs, Math.abs(gap - usual), 1 / 4);
+  }
+  presence.gapMs = average(usual, gap, 1 / 8);
+}
+
+function average(old: number | undefined, sample: number, gain: number): number {
+  return old === undefined ? sample : old + (sample - old) * gain;
+}

@@ -1,0 +1,302 @@
+/**
+ * One running server: builds the parts in order, connects them, and takes them down in the reverse order.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import type { Logger } from "@logtape/logtape";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import { type DataDirectory, openDataDirectory } from "../platform/data_directory.ts";
+import { getLog } from "../platform/log.ts";
+import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
+import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
+import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
+import { Alarm, type Notice } from "./alarm.ts";
+import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
+import { type ApiServer, openApiServer } from "./http/api_server.ts";
+import { acceptAll, openListener, plainAddress } from "./listener.ts";
+import { Lobby, type LobbyLimits } from "./lobby.ts";
+import { Operations } from "./operations.ts";
+import type { IncomingMessage, ServerParts } from "./parts.ts";
+import { timingOf } from "./presence.ts";
+import { Roster } from "./roster.ts";
+import { openStore, type Store } from "./store.ts";
+import type { ClientRecord } from "./store_record.ts";
+import { Timeline } from "./timeline.ts";
+import { Vault } from "./vault.ts";
+import { Reception, type VisitingSocket } from "./visit.ts";
+import { Watch } from "./watch.ts";
+
+/** Time that all sessions together have to say goodbye when the server stops, in milliseconds. */
+const SHUTDOWN_MS = 3_000;
+/** Old lines of the timeline are looked for this often, in milliseconds. */
+const PRUNE_MS = 3_600_000;
+
+/** Settings of {@linkcode startServer}. */
+export interface ServerOptions {
+  /** Directory of the server's key, database and locks; made when missing. */
+  dataDirectory: string;
+  /**
+   * Address and port of clients; port 0 takes a free one.
+   * @default {{ hostname: "0.0.0.0", port: 5001 }}
+   */
+  listen?: { hostname: string; port: number };
+  /**
+   * Address and port of the local API; "off" takes a free port of the loopback that only this server's own
+   * commands can find.
+   * @default {"off"}
+   */
+  http?: { hostname: string; port: number } | "off";
+  /**
+   * Speak plaintext instead of TLS.
+   * @default {false}
+   */
+  plaintext?: boolean;
+  /**
+   * Let clients in that are not enrolled, as unverified; with `plaintext` also classic ones.
+   * @default {false}
+   */
+  open?: boolean;
+  /**
+   * Usual time between two heartbeats, in milliseconds; every liveness limit scales with it.
+   * @default {20000}
+   */
+  intervalMs?: number;
+  /**
+   * Silence after which a client is DOWN, in milliseconds.
+   * @default {2.5 times the interval}
+   */
+  downMs?: number | undefined;
+  /**
+   * Folder of received files, with one folder per client.
+   * @default {"files" in the data directory}
+   */
+  filesDirectory?: string | undefined;
+  /**
+   * Largest file that is taken, in bytes.
+   * @default {no limit}
+   */
+  maxFileBytes?: number | undefined;
+  /** Called for every message of a client, after it has been stored. */
+  onMessage?: (message: IncomingMessage) => void;
+  /** Called for every alert and recovery, after it has been stored. */
+  onNotice?: (notice: Notice) => void;
+  /** Called for every received file, after it has been published. */
+  onFile?: (file: { from: string; path: string; bytes: number }) => void;
+  /** Caps on connections, for tests. */
+  lobbyLimits?: LobbyLimits;
+  /**
+   * Time, for tests.
+   * @default {systemClock}
+   */
+  clock?: Clock;
+}
+
+/** A running server. */
+export interface RunningServer extends AsyncDisposable {
+  /** Where clients reach it. */
+  readonly address: { hostname: string; port: number };
+  /** Where the local API listens. */
+  readonly apiUrl: string;
+  /** First 40 hex digits of SHA-256 over its public key. */
+  readonly serverId: string;
+  /** What an operator can do: invite, send messages, list, revoke. */
+  readonly operations: Operations;
+  /** Says BYE to everyone and stops; safe to call again. */
+  close(): Promise<void>;
+}
+
+/** Starts a server; rejects with an error for people when a directory, port or database is not to be had. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  await using stack = new AsyncDisposableStack();
+  const clock = options.clock ?? systemClock;
+  const log = getLog("server");
+  const directory = stack.use(openDataDirectory(options.dataDirectory, { lock: true }));
+  const identity = await loadIdentity(directory, clock);
+  const store = await openStore(join(directory.path, "hbserver.sqlite"));
+  stack.defer(() => store.close());
+  const parts = buildParts(options, { clock, log, store, directory, stack });
+  await parts.vault.prepare();
+  restore(await store.clients(), parts);
+  startPruning(parts, stack);
+  const listener = openPort(options, { identity, parts, stack });
+  const address = listener.addr as Deno.NetAddr;
+  const policy = { plaintext: options.plaintext === true, open: options.open === true };
+  const operations = new Operations(parts, { ...policy, identity, address });
+  const api = await openApi(options, { parts, operations, directory, stack });
+  const running = stack.move();
+  return {
+    address: { hostname: address.hostname, port: address.port },
+    apiUrl: api.url,
+    serverId: identity.serverId,
+    operations,
+    close: () => running.disposeAsync(),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+async function loadIdentity(directory: DataDirectory, clock: Clock): Promise<ServerIdentity> {
+  const keyPath = join(directory.path, "server-key.pem");
+  const certificatePath = join(directory.path, "server-cert.pem");
+  const keyPem = await readPrivateFile(keyPath);
+  const certificatePem = await readPrivateFile(certificatePath);
+  const now = clock.wall();
+  if (keyPem === undefined && certificatePem !== undefined) {
+    throw new Error(
+      `Cannot use the server's certificate: its key "${keyPath}" is missing; restore it from a backup`,
+    );
+  }
+  const identity = keyPem === undefined || certificatePem === undefined
+    ? await makeIdentity(now, keyPem)
+    : await readIdentity({ keyPem, certificatePem }, now);
+  if (identity.keyPem !== keyPem) await writePrivateFile(keyPath, identity.keyPem);
+  if (identity.certificatePem !== certificatePem) {
+    await writePrivateFile(certificatePath, identity.certificatePem);
+  }
+  return identity;
+}
+
+interface Foundation {
+  clock: Clock;
+  log: Logger;
+  store: Store;
+  directory: DataDirectory;
+  stack: AsyncDisposableStack;
+}
+
+function buildParts(options: ServerOptions, foundation: Foundation): ServerParts {
+  const { clock, log, store, directory, stack } = foundation;
+  const roster = new Roster();
+  const timing = timingOf(options.intervalMs ?? HEARTBEAT_INTERVAL_MS, options.downMs);
+  const timeline = new Timeline({ clock, store, log });
+  const onNotice = options.onNotice ?? (() => {});
+  const alarm = new Alarm({ clock, log, store, roster, timeline, onNotice });
+  const pending = new Set<Promise<void>>();
+  stack.defer(async () => {
+    await timeline.flush();
+    await Promise.all(pending);
+  });
+  const watch = stack.use(
+    new Watch({
+      clock,
+      timing,
+      onChange: (change) => {
+        const work = alarm.onChange(change).finally(() => pending.delete(work));
+        pending.add(work);
+        // Any byte of a suspect refutes, so it is asked for one.
+        if (change.to === "SUSPECT") roster.get(change.client)?.agent?.ping();
+      },
+      onDoubt: (reason) =>
+        log.warn("Every client gets a full DOWN period anew: {reason}", { reason }),
+    }),
+  );
+  const newId = () => uuidV7(clock);
+  const vault = new Vault({
+    directory: options.filesDirectory ?? join(directory.path, "files"),
+    maxFileBytes: options.maxFileBytes,
+    newId,
+  });
+  return {
+    clock,
+    log,
+    timing,
+    store,
+    watch,
+    roster,
+    timeline,
+    vault,
+    lobby: new Lobby(options.lobbyLimits),
+    randomBytes: systemRandomBytes,
+    newId,
+    onMessage: options.onMessage ?? (() => {}),
+    onFile: options.onFile ?? (() => {}),
+  };
+}
+
+/** Puts the clients on record under watch: each has one DOWN period to come back (HB-47). */
+function restore(records: ClientRecord[], { clock, roster, watch }: ServerParts): void {
+  for (const record of records) {
+    roster.admit(record);
+    const silentForMs = Math.max(0, clock.wall() - (record.lastSeen ?? clock.wall()));
+    // Whoever was being watched when the server stopped still is; who had said goodbye is not missed.
+    const watched = record.state !== "PLANNED";
+    watch.restore(record.id, {
+      state: record.state,
+      cause: record.cause as never,
+      silentForMs,
+      watched,
+    });
+  }
+}
+
+function startPruning({ clock, log, store }: ServerParts, stack: AsyncDisposableStack): void {
+  const prune = async () => {
+    try {
+      while (await store.prune(clock.wall()) > 0);
+    } catch (error) {
+      log.error("Cannot remove old lines of the timeline: {error}", { error: String(error) });
+    }
+    timer = clock.after(PRUNE_MS, () => void prune());
+  };
+  let timer = clock.after(PRUNE_MS, () => void prune());
+  stack.defer(() => timer.cancel());
+}
+
+function openPort(
+  options: ServerOptions,
+  context: { identity: ServerIdentity; parts: ServerParts; stack: AsyncDisposableStack },
+): Deno.Listener {
+  const { identity, parts, stack } = context;
+  const { clock, log, roster } = parts;
+  const { hostname, port } = options.listen ?? { hostname: "0.0.0.0", port: DEFAULT_PORT };
+  const plaintext = options.plaintext === true;
+  const tls = plaintext ? undefined : { cert: identity.certificatePem, key: identity.keyPem };
+  const listener = openListener({ hostname, port, tls });
+  const reception = new Reception(parts, {
+    serverId: identity.serverId,
+    plaintext,
+    open: options.open === true,
+  });
+  const abort = new AbortController();
+  const visits = new Set<Promise<void>>();
+  const onConnection = (conn: Deno.TcpConn | Deno.TlsConn) => {
+    const { hostname: peer } = conn.remoteAddr as Deno.NetAddr;
+    if ("setNoDelay" in conn) conn.setNoDelay(true);
+    const visit = reception.receive(conn as VisitingSocket, plainAddress(peer))
+      .finally(() => visits.delete(visit));
+    visits.add(visit);
+  };
+  const accepting = acceptAll(listener, { onConnection, clock, log, signal: abort.signal });
+  stack.defer(async () => {
+    abort.abort();
+    listener.close();
+    await accepting;
+    const goodbyes = roster.members().flatMap(({ agent, others }) =>
+      [...(agent ? [agent] : []), ...others].map((link) => link.end("shutdown"))
+    );
+    await Promise.all(goodbyes);
+    parts.lobby.evictAll();
+    const { promise: bound, resolve } = Promise.withResolvers<void>();
+    using _timer = clock.after(SHUTDOWN_MS, resolve);
+    await Promise.race([Promise.all(visits), bound]);
+  });
+  return listener;
+}
+
+async function openApi(
+  options: ServerOptions,
+  context: {
+    parts: ServerParts;
+    operations: Operations;
+    directory: DataDirectory;
+    stack: AsyncDisposableStack;
+  },
+): Promise<ApiServer> {
+  const { parts, operations, directory, stack } = context;
+  const http = options.http ?? "off";
+  const listen = http === "off" ? { hostname: "127.0.0.1", port: 0 } : http;
+  const api = await openApiServer({ listen, operations, parts, dataDirectory: directory.path });
+  stack.defer(() => api.close());
+  return api;
+}

@@ -1,0 +1,521 @@
+/**
+ * The only SQL of the server: what is asked of the database, one method per question, all synchronous.
+ *
+ * Runs inside `store_worker.ts`, which groups calls into transactions; so no method opens one itself, and a
+ * method that throws is undone alone.
+ *
+ * @module
+ */
+
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { type EnrolFailure, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
+import type { PresenceState } from "./presence.ts";
+import type {
+  AlertRecord,
+  ClientKind,
+  ClientRecord,
+  EventKind,
+  EventRecord,
+  FileRecord,
+  InviteRecord,
+  MessageRecord,
+  MessageState,
+} from "./store_record.ts";
+
+/** Rows that one listing returns at most. */
+export const MAX_ROWS = 10_000;
+/** Heartbeats older than this are removed, in milliseconds. */
+const KEEP_BEATS_MS = 7 * 24 * 3_600_000;
+/** Everything else of the timeline is removed after this, in milliseconds. */
+const KEEP_EVENTS_MS = 400 * 24 * 3_600_000;
+/** Rows that one call of prune removes at most, so that nothing waits long for it. */
+const PRUNE_ROWS = 5_000;
+
+/** Messages that wait for a client; a classic one sends no receipts, so `sent` is the end for it. */
+const WAITING = `message.client = ? AND direction = 'out' AND message.state IN ('queued', 'sent')
+  AND NOT (message.state = 'sent' AND client.kind = 'classic')`;
+
+type Row = Record<string, SQLInputValue>;
+
+/** The tables of one server; see the file's head for how it must be called. */
+export class StoreDatabase {
+  #database: DatabaseSync;
+  #statements = new Map<string, StatementSync>();
+
+  /** Takes an open database with the schema of `store_schema.ts`. */
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** All clients that are not revoked, by name. */
+  clients(): ClientRecord[] {
+    return this.#all("SELECT * FROM client WHERE revoked = 0 ORDER BY name COLLATE NOCASE")
+      .map(toClient);
+  }
+
+  /** One client by id, revoked ones included. */
+  client(id: string): ClientRecord | undefined {
+    const row = this.#get("SELECT * FROM client WHERE id = ?", id);
+    return row && toClient(row);
+  }
+
+  /** Records an invite. */
+  addInvite(invite: InviteRecord): void {
+    this.#run(
+      `INSERT INTO invite (id, secret, expires_at, uses_left, name, tags, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      invite.id,
+      invite.secret,
+      invite.expiresAt,
+      invite.usesLeft,
+      invite.name ?? null,
+      JSON.stringify(invite.tags),
+      invite.createdAt,
+    );
+  }
+
+  /** The secret of an invite, used up and expired ones included. */
+  inviteSecret(id: string): Uint8Array | undefined {
+    const row = this.#get("SELECT secret FROM invite WHERE id = ?", id);
+    return row?.secret as Uint8Array | undefined;
+  }
+
+  /** Takes one use of an invite and records the client that showed it, or says why not. */
+  enrol(request: {
+    invite: string;
+    id: string;
+    publicKey: Uint8Array;
+    name: string | undefined;
+    suggestedName: string | undefined;
+    now: number;
+  }): ClientRecord | EnrolFailure {
+    const { id, now } = request;
+    const invite = this.#get("SELECT * FROM invite WHERE id = ?", request.invite);
+    if (invite === undefined || Number(invite.expires_at) <= now) return "expired";
+    if (Number(invite.uses_left) <= 0) return "used";
+    const allowed = invite.name as string | null;
+    if (allowed !== null && request.name !== undefined && request.name !== allowed) {
+      return "wrong_name";
+    }
+    const name = request.name ?? allowed ?? request.suggestedName ?? `client-${id.slice(0, 8)}`;
+    if (!this.#makeNameFree(name, id)) return "name_taken";
+    this.#run("UPDATE invite SET uses_left = uses_left - 1 WHERE id = ?", request.invite);
+    this.#run(
+      `INSERT INTO client (id, name, kind, public_key, tags, state_since, created_at)
+       VALUES (?, ?, 'enrolled', ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET name = excluded.name, revoked = 0, tags = excluded.tags`,
+      id,
+      name,
+      request.publicKey,
+      invite.tags ?? "[]",
+      now,
+      now,
+    );
+    return this.client(id) ?? "expired";
+  }
+
+  /**
+   * The record of a client without proof, made when it is new: its id is derived from what it claims.
+   * Null when its name belongs to an enrolled client.
+   */
+  admitUnverified(peer: { id: string; name: string; kind: ClientKind; now: number }):
+    | ClientRecord
+    | null {
+    const known = this.client(peer.id);
+    if (known !== undefined) return known;
+    let { name } = peer;
+    const holder = this.#holderOf(name);
+    if (holder !== undefined && peer.kind === "open") return null;
+    if (holder !== undefined) name = `${name}.${peer.kind}`; // An address is nobody's choice.
+    this.#run(
+      `INSERT INTO client (id, name, kind, state_since, created_at) VALUES (?, ?, ?, ?, ?)`,
+      peer.id,
+      name,
+      peer.kind,
+      peer.now,
+      peer.now,
+    );
+    return this.client(peer.id) ?? null;
+  }
+
+  /** Notes how a client last connected. */
+  noteConnected(id: string, how: { app: string; address: string; at: number }): void {
+    this.#run(
+      "UPDATE client SET app = ?, address = ?, last_seen = ? WHERE id = ?",
+      how.app,
+      how.address,
+      how.at,
+      id,
+    );
+  }
+
+  /** Notes when clients were last heard. */
+  noteSeen(seen: [id: string, at: number][]): void {
+    for (const [id, at] of seen) this.#run("UPDATE client SET last_seen = ? WHERE id = ?", at, id);
+  }
+
+  /** Shuts a client out, by name; its record, or null when there is no such client. */
+  revoke(name: string, now: number): ClientRecord | null {
+    const row = this.#get(
+      "SELECT * FROM client WHERE name = ? COLLATE NOCASE AND revoked = 0",
+      name,
+    );
+    if (row === undefined) return null;
+    this.#run("UPDATE client SET revoked = 1 WHERE id = ?", row.id as string);
+    this.#run(
+      "UPDATE alert SET state = 'resolved', resolved_at = ? WHERE client = ? AND state = 'open'",
+      now,
+      row.id as string,
+    );
+    return toClient(row);
+  }
+
+  /** Records a change of state, its alert or the end of one, and their lines of the timeline. */
+  changeState(change: {
+    client: string;
+    state: PresenceState;
+    cause: string | undefined;
+    at: number;
+    lastSeen: number;
+    data: object;
+    open?: { cause: string; evidence: object };
+    resolve?: boolean;
+  }): { alert: number | undefined } {
+    const { client, at } = change;
+    this.#run(
+      "UPDATE client SET state = ?, cause = ?, state_since = ?, last_seen = ? WHERE id = ?",
+      change.state,
+      change.cause ?? null,
+      at,
+      change.lastSeen,
+      client,
+    );
+    this.#addEvent({ at, client, kind: "state", data: change.data });
+    if (change.open) return { alert: this.#openAlert(client, { at, ...change.open }) };
+    if (change.resolve) return { alert: this.#resolveAlert(client, at) };
+    return { alert: undefined };
+  }
+
+  #openAlert(
+    client: string,
+    alert: { at: number; cause: string; evidence: object },
+  ): number | undefined {
+    const { at, cause, evidence } = alert;
+    const { changes, lastInsertRowid } = this.#run(
+      `INSERT INTO alert (kind, client, state, cause, opened_at, evidence)
+       VALUES ('down', ?, 'open', ?, ?, ?) ON CONFLICT DO NOTHING`,
+      client,
+      cause,
+      at,
+      JSON.stringify(evidence),
+    );
+    if (changes === 0) return undefined;
+    const id = Number(lastInsertRowid);
+    this.#addEvent({ at, client, kind: "alert", data: { id, state: "open", cause, evidence } });
+    return id;
+  }
+
+  #resolveAlert(client: string, at: number): number | undefined {
+    const row = this.#get(
+      `UPDATE alert SET state = 'resolved', resolved_at = ?
+       WHERE client = ? AND kind = 'down' AND state = 'open' RETURNING id, cause, opened_at`,
+      at,
+      client,
+    );
+    if (row === undefined) return undefined;
+    const id = Number(row.id);
+    const data = { id, state: "resolved", cause: row.cause, open_ms: at - Number(row.opened_at) };
+    this.#addEvent({ at, client, kind: "alert", data });
+    return id;
+  }
+
+  /** Stores a message of a client; false when its id has been seen before. */
+  receiveMessage(
+    message: { id: string; client: string; sentAt: number; at: number; text: string },
+  ): boolean {
+    const { changes, lastInsertRowid } = this.#run(
+      `INSERT INTO message (id, client, direction, sent_at, at, text, state)
+       VALUES (?, ?, 'in', ?, ?, ?, 'stored') ON CONFLICT DO NOTHING`,
+      message.id,
+      message.client,
+      message.sentAt,
+      message.at,
+      message.text,
+    );
+    if (changes === 0) return false;
+    const ref = Number(lastInsertRowid);
+    this.#addEvent({ at: message.at, client: message.client, kind: "message", ref, data: {} });
+    return true;
+  }
+
+  /** Queues a message for a client; false when its queue is full. */
+  queueMessage(message: { id: string; client: string; at: number; text: string }): boolean {
+    const waiting = this.#get(
+      `SELECT count(*) AS messages, coalesce(sum(length(CAST(text AS BLOB))), 0) AS bytes
+       FROM message JOIN client ON client.id = message.client WHERE ${WAITING}`,
+      message.client,
+    );
+    const bytes = new TextEncoder().encode(message.text).length;
+    if (
+      Number(waiting?.messages) + 1 > MAX_OUTBOX_MESSAGES ||
+      Number(waiting?.bytes) + bytes > MAX_OUTBOX_BYTES
+    ) return false;
+    const { lastInsertRowid } = this.#run(
+      `INSERT INTO message (id, client, direction, sent_at, at, text, state)
+       VALUES (?, ?, 'out', ?, ?, ?, 'queued')`,
+      message.id,
+      message.client,
+      message.at,
+      message.at,
+      message.text,
+    );
+    const ref = Number(lastInsertRowid);
+    this.#addEvent({ at: message.at, client: message.client, kind: "message", ref, data: {} });
+    return true;
+  }
+
+  /** What waits for a client, oldest first. */
+  waitingMessages(client: string): MessageRecord[] {
+    return this.#all(
+      `SELECT message.*, client.name FROM message JOIN client ON client.id = message.client
+       WHERE ${WAITING} ORDER BY seq`,
+      client,
+    ).map(toMessage);
+  }
+
+  /** Notes how far messages to a client have come; never backwards. Returns the ids that changed. */
+  markMessages(client: string, mark: { ids: string[]; state: MessageState }): string[] {
+    const order: MessageState[] = ["queued", "sent", "stored", "shown"];
+    const earlier = JSON.stringify(order.slice(0, order.indexOf(mark.state)));
+    return this.#all(
+      `UPDATE message SET state = ? WHERE client = ? AND direction = 'out'
+       AND id IN (SELECT value FROM json_each(?)) AND state IN (SELECT value FROM json_each(?))
+       RETURNING id`,
+      mark.state,
+      client,
+      JSON.stringify(mark.ids),
+      earlier,
+    ).map((row) => String(row.id));
+  }
+
+  /** The states of messages to a client, by id. */
+  messageStates(ids: string[]): { id: string; state: MessageState }[] {
+    return this.#all(
+      "SELECT id, state FROM message WHERE id IN (SELECT value FROM json_each(?))",
+      JSON.stringify(ids),
+    ).map((row) => ({ id: String(row.id), state: row.state as MessageState }));
+  }
+
+  /** Records a published file and its line of the timeline. */
+  addFile(file: Omit<FileRecord, "seq" | "clientName">): void {
+    const { lastInsertRowid } = this.#run(
+      `INSERT INTO file (id, client, direction, name, path, bytes, sha256, state, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      file.id,
+      file.client,
+      file.direction,
+      file.name,
+      file.path,
+      file.bytes,
+      file.sha256,
+      file.state,
+      file.at,
+    );
+    const { at, client, id, name, path, bytes, sha256, state, direction } = file;
+    const data = { id, direction, name, path, bytes, sha256, state };
+    this.#addEvent({ at, client, kind: "file", ref: Number(lastInsertRowid), data });
+  }
+
+  /** Whether a transfer of this client has been published already. */
+  hasFile(client: string, id: string): boolean {
+    return this.#get("SELECT 1 FROM file WHERE client = ? AND id = ?", client, id) !== undefined;
+  }
+
+  /** Files, newest last, of one client or all. */
+  files(client?: string): FileRecord[] {
+    return this.#all(
+      `SELECT * FROM (
+         SELECT file.*, client.name AS client_name FROM file JOIN client ON client.id = file.client
+         WHERE ?1 IS NULL OR client = ?1 ORDER BY seq DESC LIMIT ?2
+       ) ORDER BY seq`,
+      client ?? null,
+      MAX_ROWS,
+    ).map(toFile);
+  }
+
+  /** Alerts, newest last; only open ones when asked. */
+  alerts(onlyOpen: boolean): AlertRecord[] {
+    return this.#all(
+      `SELECT * FROM (
+         SELECT alert.*, client.name AS client_name FROM alert JOIN client ON client.id = alert.client
+         WHERE ?1 = 0 OR alert.state = 'open' ORDER BY alert.id DESC LIMIT ?2
+       ) ORDER BY id`,
+      onlyOpen ? 1 : 0,
+      MAX_ROWS,
+    ).map(toAlert);
+  }
+
+  /** Adds lines to the timeline. */
+  addEvents(events: Omit<EventRecord, "seq" | "clientName" | "message">[]): void {
+    for (const event of events) this.#addEvent(event);
+  }
+
+  /** The timeline, oldest first: the newest lines that fit the filter, or those after `afterSeq`. */
+  events(filter: {
+    client?: string | undefined;
+    kinds?: EventKind[] | undefined;
+    since?: number | undefined;
+    afterSeq?: number | undefined;
+  }): EventRecord[] {
+    return this.#all(
+      `SELECT * FROM (
+         SELECT event.*, client.name AS client_name, message.id AS message_id, message.direction,
+           message.text, message.state AS message_state
+         FROM event LEFT JOIN client ON client.id = event.client
+           LEFT JOIN message ON event.kind = 'message' AND message.seq = event.ref
+         WHERE (?1 IS NULL OR event.client = ?1)
+           AND (?2 IS NULL OR event.kind IN (SELECT value FROM json_each(?2)))
+           AND event.at >= ?3 AND event.seq > ?4
+         ORDER BY event.seq DESC LIMIT ?5
+       ) ORDER BY seq`,
+      filter.client ?? null,
+      filter.kinds === undefined ? null : JSON.stringify(filter.kinds),
+      filter.since ?? 0,
+      filter.afterSeq ?? 0,
+      MAX_ROWS,
+    ).map(toEvent);
+  }
+
+  /** Removes what is past its time, a bounded part of it; the number of rows removed. */
+  prune(now: number): number {
+    const { changes } = this.#run(
+      `DELETE FROM event WHERE seq IN (
+         SELECT seq FROM event WHERE (kind = 'beat' AND at < ?) OR at < ? LIMIT ?)`,
+      now - KEEP_BEATS_MS,
+      now - KEEP_EVENTS_MS,
+      PRUNE_ROWS,
+    );
+    return Number(changes);
+  }
+
+  #holderOf(name: string): Row | undefined {
+    return this.#get("SELECT * FROM client WHERE name = ? COLLATE NOCASE AND revoked = 0", name);
+  }
+
+  /** An unverified holder gives its name up; an enrolled one keeps it. */
+  #makeNameFree(name: string, id: string): boolean {
+    const holder = this.#holderOf(name);
+    if (holder === undefined || holder.id === id) return true;
+    if (holder.kind === "enrolled") return false;
+    this.#run("UPDATE client SET revoked = 1 WHERE id = ?", holder.id ?? null);
+    return true;
+  }
+
+  #addEvent(event: Omit<EventRecord, "seq" | "clientName" | "message">): void {
+    this.#run(
+      "INSERT INTO event (at, client, kind, ref, data) VALUES (?, ?, ?, ?, ?)",
+      event.at,
+      event.client ?? null,
+      event.kind,
+      event.ref ?? null,
+      JSON.stringify(event.data),
+    );
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]) {
+    return this.#prepare(sql).run(...values);
+  }
+
+  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values) as Row | undefined;
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepare(sql).all(...values) as Row[];
+  }
+}
+
+function toClient(row: Row): ClientRecord {
+  return {
+    id: String(row.id),
+    name: String(row.name),
+    kind: row.kind as ClientKind,
+    publicKey: row.public_key === null ? undefined : new Uint8Array(row.public_key as Uint8Array),
+    revoked: row.revoked === 1,
+    tags: JSON.parse(String(row.tags)),
+    app: String(row.app),
+    address: String(row.address),
+    state: row.state as PresenceState,
+    cause: (row.cause as string | null) ?? undefined,
+    stateSince: Number(row.state_since),
+    lastSeen: row.last_seen === null ? undefined : Number(row.last_seen),
+  };
+}
+
+function toMessage(row: Row): MessageRecord {
+  return {
+    id: String(row.id),
+    client: String(row.client),
+    clientName: String(row.name),
+    direction: row.direction as "in" | "out",
+    sentAt: Number(row.sent_at),
+    at: Number(row.at),
+    text: String(row.text),
+    state: row.state as MessageState,
+  };
+}
+
+function toFile(row: Row): FileRecord {
+  return {
+    seq: Number(row.seq),
+    id: String(row.id),
+    client: String(row.client),
+    clientName: String(row.client_name),
+    direction: row.direction as "in" | "out",
+    name: String(row.name),
+    path: String(row.path),
+    bytes: Number(row.bytes),
+    sha256: String(row.sha256),
+    state: String(row.state),
+    at: Number(row.at),
+  };
+}
+
+function toAlert(row: Row): AlertRecord {
+  return {
+    id: Number(row.id),
+    kind: String(row.kind),
+    clientName: String(row.client_name),
+    state: row.state as "open" | "resolved",
+    cause: String(row.cause),
+    openedAt: Number(row.opened_at),
+    resolvedAt: row.resolved_at === null ? undefined : Number(row.resolved_at),
+    evidence: JSON.parse(String(row.evidence)),
+  };
+}
+
+function toEvent(row: Row): EventRecord {
+  return {
+    seq: Number(row.seq),
+    at: Number(row.at),
+    client: (row.client as string | null) ?? undefined,
+    clientName: (row.client_name as string | null) ?? undefined,
+    kind: row.kind as EventKind,
+    data: JSON.parse(String(row.data)),
+    message: row.message_id === null ? undefined : {
+      id: String(row.message_id),
+      direction: row.direction as "in" | "out",
+      text: String(row.text),
+      state: row.message_state as MessageState,
+    },
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * What the store holds, as the rest of the server sees it. Times are milliseconds since 1970.
+ *
+ * @module
+ */
+
+import type { PresenceState } from "./presence.ts";
+
+/** How a client is known: by its proof, by what it claims on an open server, or by its address. */
+export type ClientKind = "enrolled" | "open" | "classic";
+
+/** One client. */
+export interface ClientRecord {
+  /** Its key id when enrolled; otherwise derived from what it claims. */
+  id: string;
+  name: string;
+  kind: ClientKind;
+  /** Raw Ed25519 public key of an enrolled client. */
+  publicKey: Uint8Array<ArrayBuffer> | undefined;
+  revoked: boolean;
+  tags: string[];
+  /** Program and system, as it said last. */
+  app: string;
+  /** Where it last connected from. */
+  address: string;
+  state: PresenceState;
+  cause: string | undefined;
+  stateSince: number;
+  lastSeen: number | undefined;
+}
+
+/** One invite. */
+export interface InviteRecord {
+  id: string;
+  secret: Uint8Array;
+  expiresAt: number;
+  usesLeft: number;
+  name: string | undefined;
+  tags: string[];
+  createdAt: number;
+}
+
+/** How far a message has come. */
+export type MessageState = "queued" | "sent" | "stored" | "shown";
+
+/** One message, from (`in`) or to (`out`) a client. */
+export interface MessageRecord {
+  id: string;
+  client: string;
+  clientName: string;
+  direction: "in" | "out";
+  /** By the sender's clock. */
+  sentAt: number;
+  /** When it was stored here. */
+  at: number;
+  text: string;
+  state: MessageState;
+}
+
+/** One file, from (`in`) or to (`out`) a client. */
+export interface FileRecord {
+  seq: number;
+  id: string;
+  client: string;
+  clientName: string;
+  direction: "in" | "out";
+  /** The last segment of its path. */
+  name: string;
+  /** Where it lies on this machine. */
+  path: string;
+  bytes: number;
+  sha256: string;
+  state: string;
+  at: number;
+}
+
+/** One alert. */
+export interface AlertRecord {
+  id: number;
+  kind: string;
+  clientName: string;
+  state: "open" | "resolved";
+  cause: string;
+  openedAt: number;
+  resolvedAt: number | undefined;
+  evidence: Record<string, unknown>;
+}
+
+/** The kinds of lines of a timeline. */
+export const EVENT_KINDS = ["beat", "state", "message", "file", "alert", "audit"] as const;
+/** The kind of one line of a timeline. */
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** One line of the timeline of a client, or of the server. */
+export interface EventRecord {
+  seq: number;
+  at: number;
+  /** Id of the client; undefined for the server's own lines. */
+  client?: string | undefined;
+  clientName?: string | undefined;
+  kind: EventKind;
+  /** Row of the message or file that the line is about. */
+  ref?: number | undefined;
+  /** The line's own fields. */
+  data: object;
+  /** The message that the line is about, as it is now. */
+  message?:
+    | { id: string; direction: "in" | "out"; text: string; state: MessageState }
+    | undefined;
+}

@@ -1,0 +1,92 @@
+/**
+ * The tables of the server's database, one migration per version; see `store_database.ts` for what is
+ * done with them.
+ *
+ * @module
+ */
+
+import type { Migration } from "../platform/database.ts";
+
+/** Each schema version, in order; a released one is never changed. */
+export const STORE_MIGRATIONS: readonly Migration[] = [{
+  name: "first tables",
+  sql: `
+  CREATE TABLE client (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('enrolled', 'open', 'classic')),
+    public_key BLOB,
+    revoked INTEGER NOT NULL DEFAULT 0,
+    tags TEXT NOT NULL DEFAULT '[]',
+    app TEXT NOT NULL DEFAULT '',
+    address TEXT NOT NULL DEFAULT '',
+    state TEXT NOT NULL DEFAULT 'PLANNED',
+    cause TEXT,
+    state_since INTEGER NOT NULL,
+    last_seen INTEGER,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX client_name ON client (name COLLATE NOCASE) WHERE revoked = 0;
+
+  CREATE TABLE invite (
+    id TEXT PRIMARY KEY,
+    secret BLOB NOT NULL,
+    expires_at INTEGER NOT NULL,
+    uses_left INTEGER NOT NULL,
+    name TEXT,
+    tags TEXT NOT NULL DEFAULT '[]',
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE message (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    client TEXT NOT NULL REFERENCES client (id),
+    direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+    sent_at INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'stored', 'shown')),
+    UNIQUE (client, direction, id)
+  ) STRICT;
+  CREATE INDEX message_waiting ON message (client, seq)
+    WHERE direction = 'out' AND state IN ('queued', 'sent');
+
+  CREATE TABLE file (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    client TEXT NOT NULL REFERENCES client (id),
+    direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+    name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    state TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    UNIQUE (client, id)
+  ) STRICT;
+
+  CREATE TABLE alert (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    client TEXT NOT NULL REFERENCES client (id),
+    state TEXT NOT NULL CHECK (state IN ('open', 'resolved')),
+    cause TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    resolved_at INTEGER,
+    evidence TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX alert_open ON alert (client, kind) WHERE state = 'open';
+
+  CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    client TEXT,
+    kind TEXT NOT NULL CHECK (kind IN ('beat', 'state', 'message', 'file', 'alert', 'audit')),
+    ref INTEGER,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX event_client ON event (client, seq);
+  CREATE INDEX event_kind_at ON event (kind, at);
+  `,
+}];
