@@ -206,7 +206,9 @@ export class ServerGreeting {
     if (badName !== undefined) return refuse("bad_frame", { reason: badName, audit: badName });
     const suggestedName = this.#hello?.name;
     const enrolled = await this.#authority.enrol({ invite, publicKey, name, suggestedName });
-    if (typeof enrolled === "string") return enrolRefusal(enrolled, { name: name ?? suggestedName, frame });
+    if (typeof enrolled === "string") {
+      return enrolRefusal(enrolled, { name: name ?? suggestedName, frame });
+    }
     return this.#admit({ verified: true, joined: true, client: enrolled });
   }
 
