@@ -58,7 +58,7 @@ function readTable(
     text = sources.readTextFile(path);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (!required && code === "ENOENT") return {};
+    if (!required && (code === "ENOENT" || code === "ENOTDIR")) return {};
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError(`Cannot read configuration file ${quoted(path)}: ${reason}`, {
       cause: error,

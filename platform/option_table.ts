@@ -30,7 +30,7 @@ export { UsageError } from "./usage_error.ts";
 export interface CommandLineSources {
   /** Reads one environment variable. */
   env: (name: string) => string | undefined;
-  /** Reads a file as text, or throws; an error with `code` "ENOENT" means that there is none. */
+  /** Reads a file as text, or throws; an error with `code` ENOENT or ENOTDIR means that there is none. */
   readTextFile: (path: string) => string;
   /**
    * Names the configuration file to read when `--config` does not, from the value of `--data` on the

@@ -105,7 +105,7 @@ Deno.test("visible() does not cut a surrogate pair in two", () => {
 Deno.test("visible() takes time proportional to its limit on hostile input", () => {
   const started = performance.now();
   for (const unit of ["\u0301", "👩\u200d", "\ud83d", "❤\ufe0f", "\x1b"]) {
-    visible(unit.repeat(5_000_000), { maxChars: 1_000_000 });
+    visible(unit.repeat(1_000_000), { maxChars: 200_000 });
   }
-  assert(performance.now() - started < 10_000);
+  assert(performance.now() - started < 5_000);
 });
