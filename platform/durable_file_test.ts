@@ -502,6 +502,50 @@ Deno.test("StagedFile.discard() leaves nothing, dispose leaves the file for the 
   assertEquals(tree(place.staging), {});
 });
 
+Deno.test("StagedFile gives up when 9,999 names are taken, and tries each", async () => {
+  await using place = await scratch();
+  let tries = 0;
+  const files = watched((name) => {
+    if (name !== "link") return;
+    tries++;
+    throw systemError("EEXIST");
+  });
+  assertEquals(await code(store(place, ["x"], { files })), "denied");
+  assertEquals([tries, tree(place.root)], [9_999, {}]);
+});
+
+Deno.test("StagedFile makes a root whose parents are missing, and not below a file", async () => {
+  await using place = await scratch();
+  const root = join(place.path, "a", "b", "c");
+  const synced: string[] = [];
+  const files: FileSystem = {
+    ...systemFiles,
+    syncDirectory: async (path) => {
+      synced.push(path);
+      await systemFiles.syncDirectory(path);
+    },
+  };
+  await store(place, ["x"], { root, files });
+  assertEquals(tree(root), { x: "hello world" });
+  assertEquals(synced.sort(), [
+    place.path,
+    join(place.path, "a"),
+    join(place.path, "a", "b"),
+    root,
+  ]);
+  await Deno.writeTextFile(join(place.path, "file"), "");
+  assertEquals(await code(store(place, ["x"], { root: join(place.path, "file", "c") })), "io");
+});
+
+Deno.test("StagedFile.discard() says when the staging file stays", async () => {
+  await using place = await scratch();
+  const staged = await place.create(failing("remove", { errno: "EIO" }));
+  assertEquals(await code(staged.discard()), "io");
+  const removed = await place.create();
+  await Deno.remove(join(place.staging, "id-2"));
+  await removed.discard();
+});
+
 Deno.test("StagedFile.create() refuses ids that are paths, used ids and a linked staging directory", async () => {
   await using place = await scratch();
   for (const id of ["", "..", "../x", "a/b", "a\\b", "C:", "x".repeat(65), "nul\0"]) {

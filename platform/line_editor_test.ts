@@ -202,3 +202,57 @@ Deno.test("a program ends by itself once its line editor is closed", async () =>
   await stdin.close().catch(() => {});
   assertEquals([code, new TextDecoder().decode(stdout)], [0, "got one\n"]);
 });
+
+/** Whether util-linux's `script` is here to lend a process a terminal. */
+function hasScript(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    return new Deno.Command("script", { args: ["--version"] }).outputSync().success;
+  } catch {
+    // Not installed: the test is skipped, visibly.
+    return false;
+  }
+}
+
+Deno.test("openLineEditor() edits on a real terminal, and the program ends by itself", {
+  ignore: !hasScript(),
+}, async () => {
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(
+    file,
+    `
+    import { openLineEditor } from "${import.meta.resolve("./line_editor.ts")}";
+    import { systemTerminal } from "${import.meta.resolve("./terminal.ts")}";
+    const terminal = systemTerminal({ service: true, noColor: true });
+    openLineEditor(terminal, {
+      prompt: "> ",
+      onLine: (line) => terminal.data("got " + line),
+      onClose: (reason) => terminal.talk("closed " + reason),
+    });
+    terminal.talk("ready");`,
+  );
+  const child = new Deno.Command("script", {
+    args: ["-qfec", `"${Deno.execPath()}" run --no-prompt "${file}"`, "/dev/null"],
+    cwd: new URL("..", import.meta.url),
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const stdin = child.stdin.getWriter();
+  const answers: [seen: string, keys: string][] = [
+    ["ready", "helpo\x7f\x7flo\r"],
+    ["got hello", "x\x03"],
+    ["closed interrupt", ""],
+  ];
+  let screen = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    screen += text;
+    const next = answers[0];
+    if (next === undefined || !screen.includes(next[0])) continue;
+    answers.shift();
+    if (next[1] !== "") await stdin.write(encoder.encode(next[1]));
+  }
+  const { code } = await child.status;
+  await stdin.close().catch(() => {});
+  await Deno.remove(file);
+  assertEquals([answers, code], [[], 0], screen);
+});
