@@ -61,7 +61,7 @@ export class Alarm {
       lastSeen,
     };
     const { from, to } = change;
-    log.debug("{name}: {from} -> {to} {cause}", { name, from: from ?? "new", to, cause });
+    log.info("{name}: {from} -> {to} {cause}", { name, from: from ?? "new", to, cause });
     const notice: Notice | undefined = down
       ? {
         kind: "alert",

@@ -302,7 +302,8 @@ class ClassicSession implements Link {
     const { watch } = this.#parts;
     const { id } = this.#member.record;
     if (this.#ended || this.#othersBeat()) return;
-    const left = { kind: "left", cause: "closed" } as const;
+    const cause = this.#saidGoodbye ? "said bye: stop" : "closed";
+    const left = { kind: "left", cause } as const;
     if (this.beats > 0) return watch.event(id, this.#saidGoodbye ? left : { kind: "lost" });
     if (this.#member.others.size === 0 && watch.get(id)?.watched !== true) watch.event(id, left);
   }
