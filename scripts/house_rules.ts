@@ -73,7 +73,13 @@ export const HOUSE_RULES: readonly HouseRule[] = [
     what: "the database",
     pattern: /\b(DatabaseSync|StatementSync)\b/g,
     within: "code",
-    allow: ["platform/database.ts", "server/store_worker.ts"],
+    allow: [
+      "client/store.ts",
+      "platform/database.ts",
+      "server/group_commit.ts",
+      "server/store_database.ts",
+      "server/store_worker.ts",
+    ],
   },
   {
     what: "SQL",
@@ -89,7 +95,12 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       "g",
     ),
     within: "literals",
-    allow: ["platform/database.ts", "server/store_worker.ts"],
+    allow: [
+      "client/store.ts",
+      "platform/database.ts",
+      "server/store_database.ts",
+      "server/store_schema.ts",
+    ],
   },
   {
     what: "console",

@@ -5,8 +5,9 @@
  */
 
 import "reflect-metadata";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import * as x509 from "@peculiar/x509";
+import { systemRandomBytes } from "../platform/random.ts";
 import { encodeBase64Url, KEY_ID_HEX_DIGITS } from "../protocol/mod.ts";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -85,7 +86,7 @@ async function certify(
   const spki = new Uint8Array(await crypto.subtle.exportKey("spki", keys.publicKey));
   const name = pinnedName(serverIdOf(spki));
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: randomBytes(SERIAL_BYTES).toString("hex"),
+    serialNumber: systemRandomBytes(SERIAL_BYTES).toHex(),
     name: "CN=hb",
     notBefore: new Date(now - BACKDATED_MS),
     notAfter: new Date(now + VALID_MS),

@@ -23,6 +23,7 @@ import { deliverMessages, handleMessage, handleReceipt } from "./handle_message.
 import type { ServerParts } from "./parts.ts";
 import type { Cause } from "./presence.ts";
 import type { Link, Member } from "./roster.ts";
+import type { Session } from "./session.ts";
 import type { ClientRecord } from "./store_record.ts";
 
 /** How often a session looks for a write that stands still, in milliseconds. */
@@ -52,17 +53,14 @@ export async function runControlSession(guest: Guest, parts: ServerParts): Promi
 }
 
 /** The state of one agent or tool session. */
-export class ControlSession implements Link {
+export class ControlSession implements Link, Session {
   readonly epoch: number;
   readonly connection: Connection;
   readonly member: Member;
   readonly parts: ServerParts;
   readonly isAgent: boolean;
-  /** Messages that this session has sent and that have no receipt yet; bounded by the queue's bound. */
   readonly sentMessages = new Set<string>();
-  /** Messages of the peer that are being stored. */
   storing = 0;
-  /** Woken when one of them is stored. */
   stored: (() => void) | undefined;
   #guest: Guest;
   #ending: Ending = { kind: "lost" };

@@ -5,10 +5,10 @@
  */
 
 import type { FrameOf } from "../protocol/mod.ts";
-import type { ControlSession } from "./control_session.ts";
+import type { Session } from "./session.ts";
 
 /** Answers BEAT and measures; a tool's heartbeat is answered and counts for nothing. */
-export function handleHeartbeat(frame: FrameOf<"HEARTBEAT">, session: ControlSession): void {
+export function handleHeartbeat(frame: FrameOf<"HEARTBEAT">, session: Session): void {
   const { connection, member, parts, client } = session;
   const { clock, watch, timeline } = parts;
   const at = clock.wall();

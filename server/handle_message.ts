@@ -5,7 +5,7 @@
  */
 
 import type { FrameOf } from "../protocol/mod.ts";
-import type { ControlSession } from "./control_session.ts";
+import type { Session } from "./session.ts";
 
 /** Messages of one peer that are being stored at once; the next is not read before one is done. */
 const MAX_STORING = 256;
@@ -15,7 +15,7 @@ const DELIVERY_WINDOW_BYTES = 256 * 1024;
 /** Takes a message of the peer: RECEIPT once it is on disk, REFUSE with its id when it cannot be. */
 export async function handleMessage(
   frame: FrameOf<"MESSAGE">,
-  session: ControlSession,
+  session: Session,
 ): Promise<void> {
   void storeMessage(frame, session);
   session.storing++;
@@ -26,7 +26,7 @@ export async function handleMessage(
   }
 }
 
-async function storeMessage(frame: FrameOf<"MESSAGE">, session: ControlSession): Promise<void> {
+async function storeMessage(frame: FrameOf<"MESSAGE">, session: Session): Promise<void> {
   const { connection, member, parts, client } = session;
   const { id, text } = frame;
   try {
@@ -53,7 +53,7 @@ async function storeMessage(frame: FrameOf<"MESSAGE">, session: ControlSession):
 /** Notes how far the peer has taken messages of ours. */
 export async function handleReceipt(
   frame: FrameOf<"RECEIPT">,
-  session: ControlSession,
+  session: Session,
 ): Promise<void> {
   const { parts, client, sentMessages } = session;
   const { ids, state } = frame;
@@ -62,11 +62,11 @@ export async function handleReceipt(
   if (changed.length > 0) parts.timeline.changed();
 }
 
-const delivering = new WeakSet<ControlSession>();
-const again = new WeakSet<ControlSession>();
+const delivering = new WeakSet<Session>();
+const again = new WeakSet<Session>();
 
 /** Sends what waits for the client and has not been sent in this session, in order. */
-export async function deliverMessages(session: ControlSession): Promise<void> {
+export async function deliverMessages(session: Session): Promise<void> {
   if (delivering.has(session)) return void again.add(session);
   delivering.add(session);
   try {
@@ -84,7 +84,7 @@ export async function deliverMessages(session: ControlSession): Promise<void> {
   }
 }
 
-async function deliverOnce(session: ControlSession): Promise<void> {
+async function deliverOnce(session: Session): Promise<void> {
   const { connection, parts, client, sentMessages } = session;
   const waiting = await parts.store.waitingMessages(client);
   const sent: string[] = [];

@@ -11,6 +11,7 @@
 /// <reference lib="deno.worker" />
 
 import type { DatabaseSync } from "node:sqlite";
+import { systemClock } from "../platform/clock.ts";
 import { openDatabase } from "../platform/database.ts";
 import { commitGroup, type StoreCall } from "./group_commit.ts";
 import { StoreDatabase } from "./store_database.ts";
@@ -35,7 +36,7 @@ function flush(): void {
 function schedule(): void {
   if (scheduled) return;
   scheduled = true;
-  setTimeout(flush, GROUP_MS);
+  systemClock.after(GROUP_MS, flush);
 }
 
 function open(path: string): void {
