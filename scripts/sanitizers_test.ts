@@ -22,7 +22,7 @@ Deno.test("checkSanitizers() accepts sanitizers that are on", async () => {
 Deno.test("checkSanitizers() rejects sanitizers that are off, for all tests or for one", async () => {
   assertEquals(
     await breaches({
-      "deno.json": JSON.stringify({ test: { sanitizeOps: false } }),
+      "deno.json": '{ "test": { "sanitizeOps": false } }',
       "a_test.ts": "Deno.test({\n  sanitizeExit: false,\n sanitizeResources: LEAKS });",
     }),
     [
