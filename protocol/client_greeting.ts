@@ -59,7 +59,42 @@ export type ClientStep = { kind: "prove"; send: Uint8Array } | {
   ack: Fields<"ACK">;
 };
 
-/** The client's side of one greeting. */
+/**
+ * The client's side of one greeting; see {@linkcode ServerGreeting} for the other.
+ *
+ * @example
+ * ```ts
+ * import { ClientGreeting } from "./client_greeting.ts";
+ * import { generateKeyPair, keyIdOf } from "./identity.ts";
+ * import { type EnrolledClient, type GreetingAuthority, ServerGreeting } from "./server_greeting.ts";
+ * const keys = await generateKeyPair();
+ * const serverId = "10965244468947a4021d869c0c5126ecc6f84669";
+ * const till: EnrolledClient = {
+ *   keyId: keyIdOf(keys.publicKey),
+ *   name: "till-3",
+ *   publicKey: keys.publicKey,
+ *   revoked: false,
+ * };
+ * const authority: GreetingAuthority = {
+ *   serverId,
+ *   open: false,
+ *   nonce: () => crypto.getRandomValues(new Uint8Array(32)),
+ *   findClient: (keyId) => Promise.resolve(keyId === till.keyId ? till : undefined),
+ *   findInviteSecret: () => Promise.resolve(undefined),
+ *   enrol: () => Promise.resolve("expired"),
+ * };
+ * const line = (bytes: Uint8Array) => bytes.subarray(0, -1); // Without its LF, as a reader gives it.
+ *
+ * const client = new ClientGreeting({ role: "agent", app: "example", epoch: 0 }, { ...keys, serverId });
+ * const server = new ServerGreeting(authority);
+ * const challenge = await server.receive(line(client.hello));
+ * if (challenge.kind !== "challenge") throw new Error("unexpected");
+ * const proof = await client.receive(line(challenge.send));
+ * if (proof.kind !== "prove") throw new Error("unexpected");
+ * const end = await server.receive(line(proof.send));
+ * if (end.kind !== "admitted" || end.admitted.name !== "till-3") throw new Error("unexpected");
+ * ```
+ */
 export class ClientGreeting {
   #credentials: ClientCredentials;
   #hello: Uint8Array;

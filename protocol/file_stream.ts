@@ -58,7 +58,21 @@ export function byteStream(source: ByteSource, options: ByteStreamOptions): Read
  * Moves a byte stream into `write`, one chunk at a time, reading the next chunk while one is written. Two
  * buffers of {@linkcode FILE_CHUNK_BYTES} serve the whole file; a chunk is only valid until `write` resolves.
  * Resolves with the number of bytes; rejects with the first error of either side, after cancelling the
- * stream.
+ * stream. The source may then still be in the middle of a read, so its connection is of no further use.
+ *
+ * @example
+ * ```ts
+ * import { byteStream, pumpBytes } from "./file_stream.ts";
+ * import { fakeDuplexPair } from "./fake_duplex.ts";
+ * const [here, there] = fakeDuplexPair();
+ * await there.write(new TextEncoder().encode("file bytes, then a frame\n"));
+ * let text = "";
+ * const bytes = await pumpBytes(byteStream(here, { length: 10 }), (chunk) => {
+ *   text += new TextDecoder().decode(chunk);
+ *   return Promise.resolve();
+ * });
+ * if (bytes !== 10 || text !== "file bytes") throw new Error("unexpected");
+ * ```
  */
 export async function pumpBytes(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,

@@ -213,6 +213,22 @@ Deno.test("pumpBytes() leaves no read behind when write() fails while the source
   assertEquals(await assertRejects(() => pumping), full);
 });
 
+Deno.test("pumpBytes() rejects with the error of write() also when the read ahead fails too", async () => {
+  let reads = 0;
+  const source: ByteSource = {
+    read: (into) =>
+      reads++ === 0
+        ? Promise.resolve(into.length)
+        : Promise.reject(new Deno.errors.ConnectionReset("reset")),
+  };
+  const full = new Error("no space");
+  const pumping = pumpBytes(byteStream(source, { length: 2 * FILE_CHUNK_BYTES }), async () => {
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+    throw full;
+  });
+  assertEquals([await assertRejects(() => pumping), reads], [full, 2]);
+});
+
 Deno.test("pumpBytes() moves a file between two connections", async () => {
   const [here, there] = fakeDuplexPair({ bufferBytes: 100_000, maxReadBytes: RECORD_BYTES });
   using one = new Connection(here);

@@ -29,6 +29,14 @@ const encoder = new TextEncoder();
 /**
  * Encodes one frame with its final LF. A frame without fields is the verb alone.
  * The fields must be plain JSON values; text with lone surrogates is made well-formed by JSON escapes.
+ *
+ * @example
+ * ```ts
+ * import { decodeFrame, encodeFrame } from "./frame.ts";
+ * const line = encodeFrame("PING", { n: 1 });
+ * if (new TextDecoder().decode(line) !== 'PING {"n":1}\n') throw new Error("unexpected");
+ * if (decodeFrame(line.subarray(0, -1)).fields.n !== 1) throw new Error("unexpected");
+ * ```
  */
 export function encodeFrame(verb: string, fields?: object): Uint8Array {
   if (!VERB.test(verb)) throw new TypeError(`Cannot encode a frame: "${verb}" is no verb`);

@@ -77,6 +77,22 @@ export function encodeJoinKey(key: JoinKey): string {
 /**
  * Reads a join key; white space around and inside (a wrapped paste) is ignored. Throws a `bad_join_key`
  * {@linkcode ProtocolError} that says what is wrong with it.
+ *
+ * @example
+ * ```ts
+ * import { decodeJoinKey, encodeJoinKey, type JoinKey } from "./join_key.ts";
+ * const key: JoinKey = {
+ *   addresses: ["192.0.2.7:5001"],
+ *   serverId: "10965244468947a4021d869c0c5126ecc6f84669",
+ *   certificate: undefined, // This server speaks plaintext.
+ *   invite: "019aa8d0-0000-7000-8000-000000000001",
+ *   secret: crypto.getRandomValues(new Uint8Array(32)),
+ *   expires: 1763933400000,
+ * };
+ * const text = encodeJoinKey(key);
+ * const { addresses } = decodeJoinKey(`${text.slice(0, 80)}\n${text.slice(80)}\n`);
+ * if (addresses[0] !== "192.0.2.7:5001") throw new Error("unexpected");
+ * ```
  */
 export function decodeJoinKey(text: string): JoinKey {
   const compact = text.replace(/\s+/g, "");
