@@ -1,0 +1,306 @@
+/**
+ * One connection of the agent, from ACK to its end: heartbeats out, messages both ways.
+ *
+ * @module
+ */
+
+import type { Clock, Random, Timer } from "../platform/clock.ts";
+import type { Vitals } from "../platform/host_facts.ts";
+import {
+  type Connection,
+  type Frame,
+  type FrameOf,
+  MAX_BAD_FIELDS,
+  ProtocolError,
+  type UnknownFrame,
+  WRITE_STALL_MS,
+} from "../protocol/mod.ts";
+import type { Dialled } from "./dial.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { ClientStore, StoredMessage } from "./store.ts";
+
+/** Why a side says BYE. */
+export type ByeReason = FrameOf<"BYE">["reason"];
+
+/** How a session ended. */
+export type SessionEnd =
+  | { kind: "lost"; reason: string }
+  | { kind: "bye"; reason: ByeReason }
+  | { kind: "refused"; code: string; reason: string };
+
+/** What the server says about a message of this client. */
+export type MessageAnswer =
+  | { id: string; state: "stored" | "shown" }
+  | { id: string; state: "refused"; reason: string };
+
+/** What a session tells. */
+export interface SessionEvents {
+  /** A message of the server has been stored here for the first time. */
+  onMessage: (message: StoredMessage) => void;
+  /** The server has stored, shown or refused a message of this client. */
+  onReceipt: (answer: MessageAnswer) => void;
+  /** Something that a person should know. */
+  onWarning: (warning: string) => void;
+}
+
+/** What a session works with. */
+export interface SessionPorts {
+  /** Time. */
+  clock: Clock;
+  /** Chance. */
+  random: Random;
+  /** Outbox and inbox. */
+  store: ClientStore;
+  /** Measures the machine. */
+  vitals: () => Vitals;
+  /** Whom to tell. */
+  events: SessionEvents;
+}
+
+/** How often the outbox is searched for messages of other processes, in milliseconds. */
+export const OUTBOX_POLL_MS = 2_000;
+/** Parting of wall clock and monotonic clock that means that the machine slept, in milliseconds. */
+export const SLEPT_MS = 5_000;
+/** Messages that are taken from the outbox at once. */
+const OUTBOX_BATCH = 100;
+/** Bytes that may wait on the connection while more messages are put on it. */
+const SEND_WINDOW_BYTES = 256 * 1024;
+/** Ids in one RECEIPT. */
+const RECEIPT_BATCH = 500;
+
+/** Runs one accepted connection of role `agent`; owns and closes it. */
+export class AgentSession {
+  readonly #connection: Connection;
+  readonly #ports: SessionPorts;
+  readonly #heartbeat: Heartbeat;
+  readonly #ended = Promise.withResolvers<void>();
+  #end: SessionEnd | undefined;
+  #sentUpTo = 0;
+  #sending = false;
+  #pollTimer: Timer | undefined;
+  #badFields = 0;
+  #stuckSince: { at: number; bytesWritten: number } | undefined;
+  #drift: number;
+
+  /** Takes the connection; nothing is sent before `run()`. */
+  constructor(dialled: Pick<Dialled, "connection" | "ack">, ports: SessionPorts) {
+    this.#connection = dialled.connection;
+    this.#ports = ports;
+    this.#drift = ports.clock.wall() - ports.clock.now();
+    this.#heartbeat = new Heartbeat({
+      clock: ports.clock,
+      random: ports.random,
+      intervalMs: dialled.ack.interval,
+      vitals: ports.vitals,
+      send: (frame) => this.#connection.send(frame),
+      onSilent: (ms) => this.#lose(`the server was silent for ${Math.round(ms / 1000)} s`),
+    });
+  }
+
+  /** Round trip of the last answered heartbeat, in milliseconds; undefined before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#heartbeat.roundTripMs;
+  }
+
+  /** Takes note of bytes from the server. */
+  heard(): void {
+    this.#heartbeat.heard();
+  }
+
+  /** Serves the connection until it ends; never rejects for what the peer or the network did. */
+  async run(): Promise<SessionEnd> {
+    try {
+      this.#heartbeat.start();
+      this.#poll();
+      this.#tellShown();
+      this.flush();
+      await this.#serve();
+    } catch (error) {
+      await this.#explain(error);
+      this.#end ??= { kind: "lost", reason: reasonOf(this.#connection.failure ?? error) };
+    } finally {
+      this.#heartbeat[Symbol.dispose]();
+      this.#pollTimer?.cancel();
+      this.#connection.close();
+      this.#ended.resolve();
+    }
+    return this.#end ?? { kind: "lost", reason: "the server closed the connection" };
+  }
+
+  /** Sends what waits in the outbox and has not been sent in this session, in order. */
+  flush(): void {
+    if (this.#sending) return;
+    this.#sending = true;
+    this.#sendQueued().catch((error) => this.#lose(reasonOf(error))).finally(() => {
+      this.#sending = false;
+    });
+  }
+
+  /** Tells the server that a message was shown. */
+  shown(): void {
+    this.#tellShown();
+  }
+
+  /** Says BYE; the server then closes. After `limitMs` the connection is closed here. */
+  async leave(bye: { reason: ByeReason; backInSeconds?: number }, limitMs: number): Promise<void> {
+    this.#heartbeat[Symbol.dispose]();
+    const { reason, backInSeconds } = bye;
+    this.#connection.send({
+      verb: "BYE",
+      reason,
+      ...(backInSeconds === undefined ? {} : { back_in: backInSeconds }),
+    });
+    using _limit = this.#ports.clock.after(limitMs, () => this.#connection.close());
+    await this.#ended.promise;
+  }
+
+  #lose(reason: string): void {
+    this.#end ??= { kind: "lost", reason };
+    this.#connection.close();
+  }
+
+  async #serve(): Promise<void> {
+    while (this.#end === undefined) {
+      const frame = await this.#nextFrame();
+      if (frame === null) return;
+      if (frame.verb !== "unknown") this.#handle(frame);
+    }
+  }
+
+  /** The next frame whose fields are right; null at the end of the stream. */
+  async #nextFrame(): Promise<Frame | UnknownFrame | null> {
+    while (true) {
+      try {
+        return await this.#connection.readFrame();
+      } catch (error) {
+        if (!(error instanceof ProtocolError) || error.code !== "bad_field") throw error;
+        if (++this.#badFields >= MAX_BAD_FIELDS) throw error;
+        this.#connection.send({ verb: "REFUSE", code: "bad_frame", reason: error.message });
+      }
+    }
+  }
+
+  #handle(frame: Frame): void {
+    switch (frame.verb) {
+      case "BEAT":
+        return this.#heartbeat.answered(frame);
+      case "PING":
+        return void this.#connection.send({ verb: "PONG", n: frame.n });
+      case "MESSAGE":
+        return this.#onMessage(frame);
+      case "RECEIPT":
+        return this.#onReceipt(frame);
+      case "REFUSE":
+        return this.#onRefuse(frame);
+      case "BYE":
+        this.#end = { kind: "bye", reason: frame.reason };
+        return;
+      case "PUSH":
+        return; // Reserved for a later version.
+      default:
+        throw new ProtocolError("unexpected", `Cannot take ${frame.verb} from the server here`);
+    }
+  }
+
+  #onMessage({ id, at, text }: FrameOf<"MESSAGE">): void {
+    const { store, events } = this.#ports;
+    let isNew: boolean;
+    try {
+      isNew = store.receive({ id, at, text });
+    } catch (error) {
+      const reason = "The client could not write the message to its disk. Send it again later";
+      this.#connection.send({ verb: "REFUSE", code: "full", reason, id });
+      events.onWarning(`Cannot store a message of the server: ${reasonOf(error)}`);
+      return;
+    }
+    this.#connection.send({ verb: "RECEIPT", ids: [id], state: "stored" });
+    if (isNew) events.onMessage({ id, at, text });
+  }
+
+  #onReceipt({ ids, state }: FrameOf<"RECEIPT">): void {
+    const { store, events } = this.#ports;
+    for (const id of ids) {
+      if (state === "stored" && !store.unqueue(id)) continue;
+      events.onReceipt({ id, state });
+    }
+  }
+
+  #onRefuse({ code, reason, id }: FrameOf<"REFUSE">): void {
+    if (id === undefined) {
+      // A frame of ours that the server could not read changes nothing; any other word ends the session.
+      if (code === "bad_frame") return this.#ports.events.onWarning(`The server says: ${reason}`);
+      this.#end = { kind: "refused", code, reason };
+      return;
+    }
+    // A server without space is asked again after the next reconnect; any other refusal is final.
+    if (code !== "full") this.#ports.store.unqueue(id);
+    this.#ports.events.onReceipt({ id, state: "refused", reason });
+  }
+
+  async #sendQueued(): Promise<void> {
+    while (!this.#connection.closed) {
+      const batch = this.#ports.store.queuedAfter(this.#sentUpTo, OUTBOX_BATCH);
+      if (batch.length === 0) return;
+      for (const { seq, id, at, text } of batch) {
+        if (this.#connection.pendingBytes > SEND_WINDOW_BYTES) await this.#connection.flushed();
+        if (!this.#connection.send({ verb: "MESSAGE", id, at, to: "server", text })) return;
+        this.#sentUpTo = seq;
+      }
+    }
+  }
+
+  #tellShown(): void {
+    const { store } = this.#ports;
+    for (let ids = store.untold(RECEIPT_BATCH); ids.length > 0; ids = store.untold(RECEIPT_BATCH)) {
+      if (!this.#connection.send({ verb: "RECEIPT", ids, state: "shown" })) return;
+      store.markTold(ids);
+    }
+  }
+
+  /** Looks after everything that nobody reports: other processes' messages, stuck writes, a nap. */
+  #poll(): void {
+    this.#pollTimer = this.#ports.clock.after(OUTBOX_POLL_MS, () => {
+      this.#poll();
+      this.flush();
+      this.#checkWrites();
+      this.#checkNap();
+    });
+  }
+
+  #checkWrites(): void {
+    const { bytesWritten, pendingBytes } = this.#connection;
+    const at = this.#ports.clock.now();
+    if (pendingBytes === 0 || this.#stuckSince?.bytesWritten !== bytesWritten) {
+      this.#stuckSince = { at, bytesWritten };
+    } else if (at - this.#stuckSince.at >= WRITE_STALL_MS) {
+      this.#lose(`the server took no bytes for ${WRITE_STALL_MS / 1000} s`);
+    }
+  }
+
+  /** After a sleep, which stops the monotonic clock, the connection may be dead: ask at once. */
+  #checkNap(): void {
+    const { clock } = this.#ports;
+    const drift = clock.wall() - clock.now();
+    if (Math.abs(drift - this.#drift) > SLEPT_MS) this.#heartbeat.probe();
+    this.#drift = drift;
+  }
+
+  /** Tells the server what it did wrong, where that can still be told. */
+  async #explain(error: unknown): Promise<void> {
+    if (!(error instanceof ProtocolError) || this.#connection.closed) return;
+    this.#connection.send({ verb: "REFUSE", code: "bad_frame", reason: error.message });
+    using _limit = this.#ports.clock.after(OUTBOX_POLL_MS, () => this.#connection.close());
+    await this.#connection.flushed();
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
+    return "the connection was reset";
+  }
+  if (error instanceof Deno.errors.UnexpectedEof) return "the connection was cut off";
+  if (error instanceof ProtocolError && error.code === "truncated") {
+    return "the connection was cut off";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
