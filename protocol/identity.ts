@@ -32,7 +32,10 @@ const encoder = new TextEncoder();
 
 /** Makes a new Ed25519 key pair. */
 export async function generateKeyPair(): Promise<KeyPair> {
-  const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]) as CryptoKeyPair;
+  const pair = await crypto.subtle.generateKey("Ed25519", true, [
+    "sign",
+    "verify",
+  ]) as CryptoKeyPair;
   return {
     publicKey: new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)),
     privateKey: new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey)),
