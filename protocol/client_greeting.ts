@@ -13,6 +13,7 @@ import { commonVersion, OWN_VERSIONS } from "./version.ts";
 
 /** The server ended the greeting with REFUSE. */
 export class GreetingRefusedError extends Error {
+  /** The class's name. */
   override readonly name = "GreetingRefusedError";
   /** The code as it came; newer servers may use others than REFUSE_CODES. */
   readonly code: string;

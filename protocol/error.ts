@@ -31,6 +31,7 @@ export type ProtocolErrorCode = (typeof PROTOCOL_ERROR_CODES)[number];
 
 /** The only error that bytes from the network can cause in this module. */
 export class ProtocolError extends Error {
+  /** The class's name. */
   override readonly name = "ProtocolError";
   /** What kind of violation it is; decide by this, never by the text. */
   readonly code: ProtocolErrorCode;

@@ -9,7 +9,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { fromFileUrl, join } from "node:path";
+import { join } from "node:path";
 import type { BuildConfig } from "./build_plan.ts";
 import { DemoProgram, type DemoStage, runProgram } from "./demo_program.ts";
 import { writeText } from "./write_text.ts";
@@ -37,7 +37,7 @@ if (import.meta.main) await main();
 
 async function main(): Promise<void> {
   const startedAt = performance.now();
-  const root = fromFileUrl(new URL("..", import.meta.url));
+  const root = join(import.meta.dirname ?? ".", "..");
   const config: BuildConfig = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
   const directory = await Deno.makeTempDir({ prefix: "hb-demo-" });
   try {

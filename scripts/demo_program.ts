@@ -4,6 +4,8 @@
  * @module
  */
 
+// @ts-types="../platform/text_line_stream.d.ts"
+import { TextLineStream } from "@std/streams/text-line-stream";
 import { type BuildConfig, permissionFlags, type Program, PROGRAMS } from "./build_plan.ts";
 
 /** Lines that are remembered per process; a demo prints far fewer. */
@@ -84,11 +86,9 @@ export class DemoProgram implements AsyncDisposable {
   }
 
   async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
-    let rest = "";
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      const pieces = (rest + text).split("\n");
-      rest = pieces.pop() ?? "";
-      this.lines.push(...pieces);
+    const text = stream.pipeThrough(new TextDecoderStream());
+    for await (const line of text.pipeThrough(new TextLineStream())) {
+      this.lines.push(line);
       this.lines.splice(0, this.lines.length - MAX_LINES);
       this.#wake();
     }

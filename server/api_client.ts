@@ -5,6 +5,8 @@
  */
 
 import { join } from "node:path";
+// @ts-types="../platform/text_line_stream.d.ts"
+import { TextLineStream } from "@std/streams/text-line-stream";
 import * as v from "valibot";
 import { readPrivateFile } from "../platform/private_file.ts";
 import { CommandError, EXIT } from "./exit_code.ts";
@@ -43,14 +45,9 @@ export class ApiClient {
     signal: AbortSignal,
   ): AsyncGenerator<T> {
     const response = await this.#fetch(path, { query, signal });
-    let rest = "";
-    for await (
-      const text of (response.body ?? new Blob().stream()).pipeThrough(new TextDecoderStream())
-    ) {
-      const pieces = (rest + text).split("\n");
-      rest = pieces.pop() ?? "";
-      for (const line of pieces) yield JSON.parse(line) as T;
-    }
+    const body = response.body ?? new Blob().stream();
+    const lines = body.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+    for await (const line of lines) yield JSON.parse(line) as T;
   }
 
   async #fetch(
