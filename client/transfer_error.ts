@@ -1,0 +1,89 @@
+/**
+ * Why one file was not stored, with the exit code that each reason has.
+ *
+ * @module
+ */
+
+import { formatSize } from "../platform/quantity.ts";
+import { quoted } from "../platform/option_value.ts";
+import type { FrameOf, RejectCode } from "../protocol/mod.ts";
+import { ClientError, type ClientErrorOptions } from "./client_error.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+
+const REJECT_EXITS: Readonly<Record<RejectCode, ExitCode>> = {
+  "bad_name": EXIT.refused,
+  "bad_size": EXIT.refused,
+  "too_large": EXIT.refused,
+  "no_space": EXIT.noSpace,
+  "quota": EXIT.noSpace,
+  "busy": EXIT.refused,
+  "denied": EXIT.refused,
+  "changed": EXIT.source,
+  "hash": EXIT.integrity,
+  "io": EXIT.refused,
+};
+
+/** One file was not stored. */
+export class TransferError extends ClientError {
+  override readonly name = "TransferError";
+  /** Whether the connection still serves other files. */
+  readonly keepsConnection: boolean;
+
+  /** Takes the path as the person named it and the reason in words. */
+  constructor(
+    path: string,
+    reason: string,
+    options: ClientErrorOptions & { keepsConnection?: boolean },
+  ) {
+    super(`Cannot send ${quoted(path)}: ${reason}`, options);
+    this.keepsConnection = options.keepsConnection ?? false;
+  }
+}
+
+/** The server's REJECT; in the middle of the bytes (`midway`) the connection is of no more use. */
+export function rejected(
+  path: string,
+  reject: FrameOf<"REJECT">,
+  { midway }: { midway: boolean },
+): TransferError {
+  return new TransferError(path, `the server refused: ${reject.reason}`, {
+    exitCode: REJECT_EXITS[reject.code],
+    code: reject.code,
+    hint: reject.retry ? "Try again later" : undefined,
+    keepsConnection: !midway,
+  });
+}
+
+/** A source that cannot be read, or is nothing that can be sent. */
+export function unreadable(path: string, reason: string, cause?: unknown): TransferError {
+  return new TransferError(path, reason, {
+    exitCode: EXIT.source,
+    code: "unreadable",
+    keepsConnection: true,
+    cause,
+  });
+}
+
+/** A source whose size or time of change is another than before it was sent. */
+export function changed(path: string, { keepsConnection }: { keepsConnection: boolean }) {
+  return new TransferError(path, "it was changed while it was being sent", {
+    exitCode: EXIT.source,
+    code: "changed",
+    hint: "Send it again when nothing writes to it",
+    keepsConnection,
+  });
+}
+
+/** The connection ended, or stood still, before the server had stored the file. */
+export function cutOff(
+  path: string,
+  how: { reason: string; code: "lost" | "stalled"; sent: number; size: number; cause?: unknown },
+): TransferError {
+  const sent = `${formatSize(how.sent)} of ${formatSize(how.size)} had been sent`;
+  return new TransferError(path, `${how.reason}; ${sent}`, {
+    exitCode: EXIT.timeout,
+    code: how.code,
+    hint: "Send it again",
+    cause: how.cause,
+  });
+}
