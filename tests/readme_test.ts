@@ -1,0 +1,105 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { decodeJoinKey } from "../protocol/mod.ts";
+import { shownCommands } from "../scripts/readme_commands.ts";
+import { CI_COMMANDS, SHORT_FORMS, STORY_COMMANDS } from "./readme_commands.ts";
+import { type ReadmeStage, RunningCommand, runReadme } from "./readme_program.ts";
+
+const ROOT = join(import.meta.dirname ?? ".", "..");
+
+Deno.test("README shows exactly the commands that are run by tests", async () => {
+  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
+  const shown = new Set(shownCommands(readme).map(({ text }) => text));
+  const known = new Set<string>([...STORY_COMMANDS, ...CI_COMMANDS, ...SHORT_FORMS]);
+  assertEquals([...shown].sort(), [...known].sort());
+});
+
+Deno.test("README's commands for the whole project are run by .ci/run", async () => {
+  const ci = await Deno.readTextFile(join(ROOT, ".ci", "run"));
+  for (const command of CI_COMMANDS) assertStringIncludes(ci, command);
+  const long = new Set<string>(CI_COMMANDS);
+  for (const command of SHORT_FORMS) {
+    assert(long.has(command.replace("deno", "npx -y deno@2.9.5")), `${command} has no long form`);
+  }
+});
+
+/** A new user's directories: the server's, two clients' and a desk to work at. */
+async function stages() {
+  const root = await Deno.makeTempDir({ prefix: "hb-readme-" });
+  await Deno.writeTextFile(join(root, "report.pdf"), "a report");
+  const stage = (name: string, more: Record<string, string> = {}): ReadmeStage => ({
+    directory: root,
+    env: { HB_DATA: join(root, name), ...more },
+  });
+  const port = { HB_LISTEN: "127.0.0.1:0", HB_HTTP: "off", HB_INTERVAL: "1" };
+  return {
+    server: stage("server", port),
+    classicServer: stage("classic-server", port),
+    client: stage("client"),
+    newClient: stage("new-client"),
+    [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+  };
+}
+
+async function succeed(command: (typeof STORY_COMMANDS)[number], stage: ReadmeStage, key = "") {
+  const result = await runReadme(command.replace("KEY", key), stage);
+  assertEquals(result.code, 0, `${command}: ${result.stderr}`);
+  return result;
+}
+
+Deno.test("README's commands do what it says, word for word", async (t) => {
+  await using on = await stages();
+  await t.step("two terminals, and the commands on the server", async () => {
+    await using server = new RunningCommand("deno task server", on.server);
+    await server.line(/Listening on 127\.0\.0\.1:\d+ \(TLS\)/);
+    const invited = await succeed("deno task -q server invite --name till-3", on.server);
+    await succeed("deno task -q client join KEY", on.client, invited.stdout.trim());
+    await using client = new RunningCommand("deno task client", on.client);
+    await server.line(/till-3: .*-> UP/);
+    const clients = await succeed("hbserver clients", on.server);
+    assertMatch(clients.stdout, /^till-3 +UP /m);
+    await succeed('hbserver message till-3 "please restart the printer"', on.server);
+    await client.line(/please restart the printer/);
+    const log = await succeed("hbserver log till-3 --kind state,alert", on.server);
+    assertMatch(log.stdout, /till-3 +state +/);
+    {
+      await using follow = new RunningCommand("hbserver log --follow", on.server);
+      await succeed('hbclient message "printer is on fire"', on.client);
+      await follow.line(/printer is on fire/);
+    }
+    await server.line(/till-3: printer is on fire/);
+    const sent = await succeed("hbclient send report.pdf", on.client);
+    assertMatch(sent.stdout + sent.stderr, /report\.pdf/);
+    const status = await succeed("hbclient status", on.client);
+    assertStringIncludes(status.stdout, "till-3");
+    const files = await succeed("hbserver files till-3", on.server);
+    assertStringIncludes(files.stdout, "report.pdf");
+    await succeed("hbserver alerts --open", on.server);
+    await succeed("hbserver revoke till-3", on.server);
+    assertEquals(await client.stop(), 4);
+    const again = await succeed("hbserver invite --name till-3", on.server);
+    await succeed("hbclient join KEY --name till-3", on.newClient, again.stdout.trim());
+    await using newClient = new RunningCommand("hbclient", on.newClient);
+    await newClient.line(/connected/i);
+    const cloud = await succeed(
+      "hbserver invite --name vm-1 --address 203.0.113.7:5001 --address 10.0.0.4:5001",
+      on.server,
+    );
+    const { addresses } = decodeJoinKey(cloud.stdout);
+    assertEquals(addresses, ["203.0.113.7:5001", "10.0.0.4:5001"]);
+    assertEquals(await newClient.stop(), 0);
+    assertEquals(await server.stop(), 0);
+  });
+  await t.step("hbserver alone", async () => {
+    await using server = new RunningCommand("hbserver", on.server);
+    await server.line(/Listening on .* \(TLS\)/);
+  });
+  await t.step("hbserver --plaintext --open serves a classic client", async () => {
+    await using server = new RunningCommand("hbserver --plaintext --open", on.classicServer);
+    const line = await server.line(/Listening on .* \(plaintext, open\)/);
+    const port = Number(/:(\d+) \(/.exec(line)?.[1]);
+    using classic = await Deno.connect({ hostname: "127.0.0.1", port });
+    await classic.write(new TextEncoder().encode("HEARTBEAT"));
+    await server.line(/127\.0\.0\.1: .*-> UP/);
+  });
+});
