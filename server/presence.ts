@@ -180,15 +180,19 @@ export function advance(
   event: PresenceEvent,
   at: { now: number; timing: Timing },
 ): Step {
-  const step: Step = { presence: { ...presence }, changes: [] };
+  const { outage } = presence;
+  const copy = { ...presence, outage: outage === undefined ? undefined : { ...outage } };
+  const step: Step = { presence: copy, changes: [] };
   apply(step, event, at);
   return step;
 }
 
 /** When {@linkcode advance} must be called with a tick; undefined when time alone changes nothing. */
 export function nextDeadline(presence: Presence, timing: Timing): number | undefined {
-  const { state, watched, plannedUntil } = presence;
-  if (state === "PLANNED") return plannedUntil;
+  const { state, watched, plannedUntil, graceUntil } = presence;
+  if (state === "PLANNED") {
+    return plannedUntil === undefined ? undefined : Math.max(plannedUntil, graceUntil);
+  }
   if (state === "DOWN" || !watched) return undefined;
   const silentFrom = Math.max(presence.lastHeard, presence.countFrom);
   if (state === "UP" && presence.lostAt === undefined) return silentFrom + timing.lateMs;
@@ -236,6 +240,7 @@ function onConnected(step: Step, { now, watched }: { now: number; watched: boole
   presence.connected = true;
   presence.watched = watched;
   presence.lostAt = undefined;
+  presence.plannedUntil = undefined;
   presence.lastBeat = undefined; // The gap across a reconnect says nothing of the usual one.
   onHeard(step, now);
   if (presence.state !== "DOWN" && presence.state !== "UP") become(step, "UP", { now });
