@@ -49,6 +49,7 @@ class ClassicSession implements Link {
   readonly epoch = 0;
   /** Heartbeats that came on this connection. */
   beats = 0;
+  lastTextAt = 0;
   #guest: ClassicGuest;
   #parts: ServerParts;
   #member: Member;
@@ -70,7 +71,7 @@ class ClassicSession implements Link {
   }
 
   async run(): Promise<void> {
-    const { clock, store, watch } = this.#parts;
+    const { clock, log, store, watch } = this.#parts;
     const { address, setOnBytes } = this.#guest;
     const { id } = this.#member.record;
     this.#member.others.add(this);
@@ -84,7 +85,10 @@ class ClassicSession implements Link {
       watch.event(id, { kind: "connected", watched });
       const at = clock.wall();
       this.#member.record = { ...this.#member.record, app: "classic", address, lastSeen: at };
-      await store.noteConnected(id, { app: "classic", address, at });
+      // A full disk must not keep a client from being watched.
+      store.noteConnected(id, { app: "classic", address, at }).catch((error) =>
+        log.error("Cannot record a connection: {error}", { error: String(error) })
+      );
       this.deliver();
       await this.#serve();
     } finally {
@@ -160,6 +164,7 @@ class ClassicSession implements Link {
     const { clock, newId, onMessage, store, timeline } = this.#parts;
     const { id: client, name } = this.#member.record;
     const message = { id: newId(), client, text };
+    this.lastTextAt = clock.now();
     const at = clock.wall();
     await store.receiveMessage({ ...message, sentAt: at, at });
     timeline.changed();

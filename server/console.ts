@@ -36,10 +36,8 @@ export interface ConsoleOptions {
 export interface OperatorConsole extends Disposable {
   /** Shows a message of a client, which the next bare line answers. */
   onMessage(from: string, text: string): void;
-  /** Shows an alert or recovery; it rings. */
+  /** Rings for an alert; the log shows its words. */
   onNotice(notice: Notice): void;
-  /** Shows a received file. */
-  onFile(file: { from: string; path: string; bytes: number }): void;
 }
 
 /** Opens the console on a terminal. */
@@ -58,9 +56,12 @@ class Console implements OperatorConsole {
     this.#editor = open(terminal, {
       prompt: "hb> ",
       onLine: (line) => void this.#onLine(line),
-      onClose: (reason) => onQuit(reason === "interrupt" ? "Ctrl-C" : "end of input"),
+      onClose: (reason) => {
+        // The end of a pipe, or of /dev/null under a service, is no wish of a person.
+        if (terminal.isInteractive) onQuit(reason === "interrupt" ? "Ctrl-C" : "end of input");
+      },
     });
-    terminal.talk('Type "/help" for what you can do here.');
+    if (terminal.isInteractive) terminal.talk('Type "/help" for what you can do here.');
   }
 
   onMessage(from: string, text: string): void {
@@ -68,17 +69,8 @@ class Console implements OperatorConsole {
     this.#options.terminal.talk([{ text: `${from}: `, style: "cyan" }, text]);
   }
 
-  onNotice({ kind, text }: Notice): void {
-    const { terminal } = this.#options;
-    terminal.bell();
-    terminal.talk([{ text, style: kind === "alert" ? "red" : "green" }]);
-  }
-
-  onFile({ from, path, bytes }: { from: string; path: string; bytes: number }): void {
-    this.#options.terminal.talk([
-      { text: `${from}: `, style: "cyan" },
-      `sent ${path} (${bytes} bytes)`,
-    ]);
+  onNotice({ kind }: Notice): void {
+    if (kind === "alert") this.#options.terminal.bell();
   }
 
   [Symbol.dispose](): void {

@@ -90,7 +90,7 @@ export class ControlSession implements Link, Session {
     if (this.isAgent && !await this.#takePlace()) return;
     if (!this.isAgent) this.member.others.add(this);
     try {
-      await this.#begin();
+      this.#begin();
       await this.#serve();
     } catch (error) {
       await this.#explain(error);
@@ -150,8 +150,8 @@ export class ControlSession implements Link, Session {
     return true;
   }
 
-  async #begin(): Promise<void> {
-    const { clock, store, watch } = this.parts;
+  #begin(): void {
+    const { clock, log, store, watch } = this.parts;
     const { address, admitted, setOnBytes } = this.#guest;
     const { name } = this.member.record;
     this.connection.send(ackFrame(this.parts, { version: admitted.version, name }));
@@ -162,7 +162,10 @@ export class ControlSession implements Link, Session {
     this.ping();
     const at = clock.wall();
     this.member.record = { ...this.member.record, app: admitted.app, address, lastSeen: at };
-    await store.noteConnected(this.client, { app: admitted.app, address, at });
+    // A full disk must not keep a client from being watched.
+    store.noteConnected(this.client, { app: admitted.app, address, at }).catch((error) =>
+      log.error("Cannot record a connection: {error}", { error: String(error) })
+    );
     this.deliver();
   }
 

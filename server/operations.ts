@@ -16,7 +16,7 @@ import { alertView, clientView, eventView, fileView } from "./json_view.ts";
 import { showAddress } from "./listener.ts";
 import type { ServerParts } from "./parts.ts";
 import { reachableAddresses } from "./reachable_address.ts";
-import type { Member } from "./roster.ts";
+import type { Link, Member } from "./roster.ts";
 import type { EventKind, MessageState } from "./store_record.ts";
 import type { TimelineFilter } from "./timeline.ts";
 
@@ -190,8 +190,7 @@ export class Operations {
     const id = newId();
     const { id: client } = member.record;
     if (!await store.queueMessage({ id, client, at: clock.wall(), text })) return undefined;
-    member.agent?.deliver();
-    if (member.record.kind === "classic") [...member.others].at(-1)?.deliver();
+    talkingLink(member)?.deliver();
     return id;
   }
 
@@ -245,4 +244,10 @@ export class Operations {
     if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) refuse("its life must be above 0 and at most a year");
     if (name !== undefined && uses > 1) refuse("a name is for one machine, so --uses must be 1");
   }
+}
+
+/** The connection that messages to a client go to: its agent's, or the classic one that chatted last. */
+function talkingLink({ agent, others, record }: Member): Link | undefined {
+  if (record.kind !== "classic") return agent;
+  return [...others].sort((one, other) => (other.lastTextAt ?? 0) - (one.lastTextAt ?? 0))[0];
 }

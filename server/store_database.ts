@@ -35,6 +35,10 @@ const PRUNE_ROWS = 5_000;
 const WAITING = `message.client = ? AND direction = 'out' AND message.state IN ('queued', 'sent')
   AND NOT (message.state = 'sent' AND client.kind = 'classic')`;
 
+/** A message's text as bytes: as text, `node:sqlite` would end it at the first NUL. */
+const TEXT = "CAST(message.text AS BLOB) AS text_bytes";
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 type Row = Record<string, SQLInputValue>;
 
 /** The tables of one server; see the file's head for how it must be called. */
@@ -116,19 +120,21 @@ export class StoreDatabase {
 
   /**
    * The record of a client without proof, made when it is new: its id is derived from what it claims.
-   * Null when its name belongs to an enrolled client.
+   * Null when its name belongs to an enrolled client, or the operator has revoked it.
    */
   admitUnverified(peer: { id: string; name: string; kind: ClientKind; now: number }):
     | ClientRecord
     | null {
     const known = this.client(peer.id);
-    if (known !== undefined) return known;
+    if (known?.revoked === false) return known;
     let { name } = peer;
     const holder = this.#holderOf(name);
     if (holder !== undefined && peer.kind === "open") return null;
+    if (holder === undefined && known !== undefined) return null; // The operator has revoked it.
     if (holder !== undefined) name = `${name}.${peer.kind}`; // An address is nobody's choice.
     this.#run(
-      `INSERT INTO client (id, name, kind, state_since, created_at) VALUES (?, ?, ?, ?, ?)`,
+      `INSERT INTO client (id, name, kind, state_since, created_at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET name = excluded.name, revoked = 0`,
       peer.id,
       name,
       peer.kind,
@@ -277,7 +283,7 @@ export class StoreDatabase {
   /** What waits for a client, oldest first. */
   waitingMessages(client: string): MessageRecord[] {
     return this.#all(
-      `SELECT message.*, client.name FROM message JOIN client ON client.id = message.client
+      `SELECT message.*, client.name, ${TEXT} FROM message JOIN client ON client.id = message.client
        WHERE ${WAITING} ORDER BY seq`,
       client,
     ).map(toMessage);
@@ -370,7 +376,7 @@ export class StoreDatabase {
     return this.#all(
       `SELECT * FROM (
          SELECT event.*, client.name AS client_name, message.id AS message_id, message.direction,
-           message.text, message.state AS message_state
+           ${TEXT}, message.state AS message_state
          FROM event LEFT JOIN client ON client.id = event.client
            LEFT JOIN message ON event.kind = 'message' AND message.seq = event.ref
          WHERE (?1 IS NULL OR event.client = ?1)
@@ -469,7 +475,7 @@ function toMessage(row: Row): MessageRecord {
     direction: row.direction as "in" | "out",
     sentAt: Number(row.sent_at),
     at: Number(row.at),
-    text: String(row.text),
+    text: decoder.decode(row.text_bytes as Uint8Array),
     state: row.state as MessageState,
   };
 }
@@ -514,7 +520,7 @@ function toEvent(row: Row): EventRecord {
     message: row.message_id === null ? undefined : {
       id: String(row.message_id),
       direction: row.direction as "in" | "out",
-      text: String(row.text),
+      text: decoder.decode(row.text_bytes as Uint8Array),
       state: row.message_state as MessageState,
     },
   };

@@ -30,7 +30,6 @@ export async function runCommand(
     maxFileBytes: options.maxFileSize,
     onMessage: ({ from, text }) => operatorConsole?.onMessage(from, text),
     onNotice: (notice) => operatorConsole?.onNotice(notice),
-    onFile: (file) => operatorConsole?.onFile(file),
   });
   await using _server = server;
   const { hostname, port } = server.address;
@@ -52,9 +51,7 @@ export async function runCommand(
     const onStop = () => resolve(String(stopping.reason));
     if (stopping.aborted) onStop();
     stopping.addEventListener("abort", onStop, { once: true });
-    if (terminal.isInteractive && !options.json) {
-      operatorConsole = openConsole({ terminal, operations: server.operations, onQuit: resolve });
-    }
+    operatorConsole = openConsole({ terminal, operations: server.operations, onQuit: resolve });
   });
   using _console = operatorConsole;
   const reason = await stopped;
