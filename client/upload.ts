@@ -99,11 +99,11 @@ export class Uploader implements AsyncDisposable {
     return { path, phase, sent: Math.min(size, Math.max(0, written)), size };
   }
 
-  /** Sends one file and resolves once the server has stored it; rejects with a `ClientError`. */
-  async send(path: string): Promise<StoredFile> {
+  /** Sends one file under a new `id` and resolves once the server has stored it; rejects with a `ClientError`. */
+  async send(path: string, id: string = uuidV7(this.#ports.clock)): Promise<StoredFile> {
     const { file, size, mtime } = await openSource(path);
     using _file = file;
-    const source = { path, id: uuidV7(this.#ports.clock), file, size, mtime };
+    const source = { path, id, file, size, mtime };
     const connection = await this.#connected();
     this.#current = { source, phase: "sending", writtenBefore: Infinity };
     try {

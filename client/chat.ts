@@ -1,0 +1,231 @@
+/**
+ * The conversation at the agent: typed lines become messages and commands, events become lines.
+ *
+ * @module
+ */
+
+import { formatAddress } from "../platform/address.ts";
+import { type LineEditor, openLineEditor } from "../platform/line_editor.ts";
+import { formatSize } from "../platform/quantity.ts";
+import type { Terminal } from "../platform/terminal.ts";
+import type { Agent, AgentEvents } from "./agent.ts";
+import type { ChatView } from "./chat_view.ts";
+import { ClientError } from "./client_error.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import type { ClientStore } from "./store.ts";
+import type { StoredFile, Uploader } from "./upload.ts";
+
+/** What a {@linkcode Chat} works with. */
+export interface ChatPorts {
+  /** Where lines come from. */
+  terminal: Terminal;
+  /** Where things are shown. */
+  view: ChatView;
+  /** Outbox and inbox. */
+  store: ClientStore;
+  /** Makes a sender of files. */
+  createUploader: () => Uploader;
+}
+
+/** Messages of the server from before that are shown at the start. */
+export const MAX_MISSED_MESSAGES = 200;
+/** Own messages of which the text is remembered until their receipts come. */
+const MAX_REMEMBERED = 200;
+/** Time for the server to store what was typed before `bye`, in milliseconds. */
+export const DRAIN_LIMIT_MS = 5_000;
+
+const HELP = [
+  "Type a line to send it to the operator.",
+  "/send FILE   send a file",
+  "/files       what was sent in this session",
+  "/status      the connection, and what waits",
+  "/help        this",
+  "bye          end",
+  "A line that begins with / is sent when it begins with //.",
+];
+
+/** One conversation; lives as long as its agent. */
+export class Chat {
+  readonly #ports: ChatPorts;
+  readonly #texts = new Map<string, string>();
+  readonly #files: StoredFile[] = [];
+  readonly #ended = Promise.withResolvers<ExitCode>();
+  #agent: Agent | undefined;
+  #uploads: Promise<void> = Promise.resolve();
+  #uploader: Uploader | undefined;
+  #isEnding = false;
+
+  /** Shows nothing and reads nothing before `start()`. */
+  constructor(ports: ChatPorts) {
+    this.#ports = ports;
+  }
+
+  /** What the agent must tell. */
+  get events(): AgentEvents {
+    const { view } = this.#ports;
+    return {
+      onState: (state) => view.state(state),
+      onMessage: (message) => {
+        view.message(message);
+        if (view.isRead) this.#agent?.markShown(message.id);
+      },
+      onReceipt: (answer) => {
+        const text = this.#texts.get(answer.id);
+        if (answer.state !== "stored") this.#texts.delete(answer.id);
+        view.receipt(answer, text);
+      },
+      onWarning: (warning) => view.warning(warning),
+    };
+  }
+
+  /** Resolves with the exit code when the person has ended the conversation. */
+  get ended(): Promise<ExitCode> {
+    return this.#ended.promise;
+  }
+
+  /** Shows what was missed and begins to read lines; the caller closes the result. */
+  start(agent: Agent): LineEditor {
+    this.#agent = agent;
+    const { terminal } = this.#ports;
+    this.#showMissed();
+    if (terminal.isInteractive) this.#ports.view.notice('Type a line to send it, "/help" for more');
+    return openLineEditor(terminal, {
+      prompt: "> ",
+      onLine: (line) => this.take(line),
+      onClose: (reason) => {
+        if (reason === "interrupt") this.#end(EXIT.interrupted);
+        // A pipe that has ended has said all it had to say; the agent goes on.
+        else if (terminal.isInteractive) void this.#sayBye();
+      },
+    });
+  }
+
+  /** Gives up what is being sent. */
+  abort(): void {
+    this.#isEnding = true;
+    this.#uploader?.abort();
+  }
+
+  /** Takes one typed line. */
+  take(line: string): void {
+    const text = line.trimEnd();
+    if (text === "" || this.#isEnding) return;
+    if (/^bye$/i.test(text)) return void this.#sayBye();
+    if (text.startsWith("//")) return this.#say(text.slice(1));
+    if (!text.startsWith("/")) return this.#say(text);
+    const [, word = "", rest = ""] = /^(\/\S*)\s*(.*)$/.exec(text) ?? [];
+    this.#obey(word, rest);
+  }
+
+  #obey(word: string, rest: string): void {
+    const { view } = this.#ports;
+    switch (word) {
+      case "/send":
+        if (rest === "") return view.warning("Cannot send: no file is named", "/send FILE");
+        this.#uploads = this.#uploads.then(() => this.#send(unquoted(rest)));
+        return;
+      case "/files":
+        return this.#listFiles();
+      case "/status":
+        return this.#showStatus();
+      case "/help":
+        return HELP.forEach((text) => view.notice(text));
+      default:
+        view.warning(
+          `Cannot do "${word}": there is no such command`,
+          "Type /help for those there are",
+        );
+    }
+  }
+
+  #say(text: string): void {
+    const agent = this.#agent;
+    if (agent === undefined) return;
+    const { view } = this.#ports;
+    try {
+      const id = agent.say(text);
+      const [oldest] = this.#texts.keys();
+      if (this.#texts.size >= MAX_REMEMBERED && oldest !== undefined) this.#texts.delete(oldest);
+      this.#texts.set(id, text);
+      if (agent.state.kind !== "connected") {
+        view.notice("queued: it is sent as soon as the server can be reached");
+      }
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      view.warning(error.message, error.hint);
+    }
+  }
+
+  async #send(path: string): Promise<void> {
+    if (this.#isEnding) return;
+    const { view, createUploader } = this.#ports;
+    const uploader = createUploader();
+    this.#uploader = uploader;
+    try {
+      view.notice(`sending ${path}`);
+      const file = await uploader.send(path);
+      this.#files.push(file);
+      view.stored(file);
+    } catch (error) {
+      if (this.#isEnding) return;
+      if (!(error instanceof ClientError)) throw error;
+      view.warning(error.message, error.hint);
+    } finally {
+      this.#uploader = undefined;
+      await uploader[Symbol.asyncDispose]();
+    }
+  }
+
+  #listFiles(): void {
+    const { view } = this.#ports;
+    if (this.#files.length === 0) return view.notice("no file was sent in this session");
+    for (const { path, as, bytes } of this.#files) {
+      view.notice(`${path} as "${as}" (${formatSize(bytes)})`);
+    }
+  }
+
+  #showStatus(): void {
+    const { view, store } = this.#ports;
+    const state = this.#agent?.state;
+    const rtt = this.#agent?.roundTripMs ?? (state?.kind === "connected" ? state.rttMs : undefined);
+    view.notice(
+      state?.kind === "connected"
+        ? `connected to ${formatAddress(state.address)} as ${state.name}` +
+          (rtt === undefined ? "" : `, round trip ${Math.round(rtt * 10) / 10} ms`)
+        : `not connected${state?.kind === "waiting" ? `: ${state.reason}` : ""}`,
+    );
+    const { messages, bytes } = store.waiting();
+    if (messages > 0) view.notice(`queued: ${messages} (${formatSize(bytes)})`);
+  }
+
+  #showMissed(): void {
+    const { store, view } = this.#ports;
+    if (!view.isRead) return;
+    const missed = store.unshown(MAX_MISSED_MESSAGES);
+    for (const message of missed) {
+      view.message(message);
+      this.#agent?.markShown(message.id);
+    }
+    if (missed.length === MAX_MISSED_MESSAGES) {
+      view.notice("older messages follow at the next start");
+    }
+  }
+
+  async #sayBye(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await this.#uploads;
+    if (this.#agent?.state.kind !== "waiting") await this.#agent?.drained(DRAIN_LIMIT_MS);
+    this.#end(EXIT.done);
+  }
+
+  #end(exitCode: ExitCode): void {
+    this.#isEnding = true;
+    this.#ended.resolve(exitCode);
+  }
+}
+
+/** A path as a person types it, perhaps in quotes because it holds blanks. */
+function unquoted(text: string): string {
+  return /^"(.+)"$|^'(.+)'$/.exec(text)?.slice(1).find((inner) => inner !== undefined) ?? text;
+}

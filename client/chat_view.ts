@@ -1,0 +1,136 @@
+/**
+ * How what happens to the agent is shown: to a person at a terminal, in a service's log, or as JSON lines.
+ *
+ * @module
+ */
+
+import { formatAddress } from "../platform/address.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/log.ts";
+import { formatDuration, formatSize } from "../platform/quantity.ts";
+import type { Terminal } from "../platform/terminal.ts";
+import type { AgentState, MessageAnswer } from "./agent.ts";
+import type { StoredMessage } from "./store.ts";
+import type { StoredFile } from "./upload.ts";
+
+/** Shows one thing at a time. */
+export interface ChatView {
+  /** Whether a person reads along, so that a message counts as shown. */
+  readonly isRead: boolean;
+  /** The agent does something else now. */
+  state(state: AgentState): void;
+  /** A message of the server. */
+  message(message: StoredMessage): void;
+  /** What became of a message; `text` is known when it was typed in this session. */
+  receipt(answer: MessageAnswer, text: string | undefined): void;
+  /** A file was stored. */
+  stored(file: StoredFile): void;
+  /** An answer to what the person typed. */
+  notice(text: string): void;
+  /** Something that a person should know. */
+  warning(text: string, hint?: string): void;
+}
+
+/** Longest piece of an own message that is repeated, in characters. */
+const MAX_ECHO_CHARS = 40;
+
+/** For a person at a terminal. */
+export function terminalView(terminal: Terminal): ChatView {
+  const notice = (text: string) => terminal.talk([{ text, style: "dim" }]);
+  let lastReason = "";
+  return {
+    isRead: true,
+    state(state) {
+      if (state.kind === "connected") {
+        lastReason = "";
+        notice(`connected to ${formatAddress(state.address)} as ${state.name}`);
+      } else if (state.kind === "waiting" && state.reason !== lastReason) {
+        lastReason = state.reason;
+        terminal.talk([
+          { text: "not connected: ", style: "yellow" },
+          `${state.reason}; trying again in ${formatDuration(state.waitMs)}`,
+        ]);
+        if (state.hint !== undefined) notice(`hint: ${state.hint}`);
+      }
+    },
+    message: ({ text }) => terminal.data([{ text: "server: ", style: "cyan" }, text]),
+    receipt(answer, text) {
+      const echo = text === undefined ? "a message" : echoOf(text);
+      if (answer.state === "refused") {
+        terminal.talk([{ text: "refused: ", style: "red" }, `${echo}: ${answer.reason}`]);
+      } else notice(`${answer.state}: ${echo}`);
+    },
+    stored: ({ path, as, bytes }) => notice(`stored ${path} as "${as}" (${formatSize(bytes)})`),
+    notice,
+    warning(text, hint) {
+      terminal.talk([{ text: "warning: ", style: "yellow" }, text]);
+      if (hint !== undefined) notice(`hint: ${hint}`);
+    },
+  };
+}
+
+/** For a service: messages on stdout, everything else in the log. */
+export function logView(terminal: Terminal, log: Logger): ChatView {
+  let lastReason = "";
+  return {
+    isRead: false,
+    state(state) {
+      if (state.kind === "connected") {
+        lastReason = "";
+        const { name } = state;
+        log.info("Connected to {address} as {name}", {
+          address: formatAddress(state.address),
+          name,
+        });
+      } else if (state.kind === "waiting") {
+        const { reason, hint } = state;
+        const wait = formatDuration(state.waitMs);
+        const isNew = reason !== lastReason;
+        lastReason = reason;
+        const words = "Not connected: {reason}; trying again in {wait}";
+        if (isNew) log.warn(words, { reason, wait, hint });
+        else log.debug(words, { reason, wait });
+      }
+    },
+    message: ({ text }) => terminal.data(`server: ${text}`),
+    receipt(answer) {
+      const { id } = answer;
+      if (answer.state === "refused") {
+        log.warn("The server refused message {id}: {reason}", { id, reason: answer.reason });
+      } else log.debug("Message {id} is {state}", { id, state: answer.state });
+    },
+    stored: ({ path, as, bytes }) =>
+      log.info("Stored {path} as {as} ({bytes} bytes)", { path, as, bytes }),
+    notice: (text) => log.info("{text}", { text }),
+    warning: (text, hint) => log.warn("{text}", { text, hint }),
+  };
+}
+
+/** For programs: one JSON object per line. */
+export function jsonView(terminal: Terminal, clock: Pick<Clock, "wall">): ChatView {
+  const print = (kind: string, fields: Record<string, unknown>) =>
+    terminal.json({ at: new Date(clock.wall()).toISOString(), kind, ...fields });
+  let name: string | null = null;
+  return {
+    isRead: false,
+    state(state) {
+      if (state.kind === "connected") {
+        name = state.name;
+        const address = formatAddress(state.address);
+        print("state", { state: "connected", name, address, "rtt_ms": state.rttMs });
+      } else if (state.kind === "waiting") {
+        print("state", { state: "waiting", reason: state.reason, "wait_ms": state.waitMs });
+      } else print("state", { state: state.kind });
+    },
+    message: ({ id, text }) =>
+      print("message", { id, from: "server", to: name, text, state: "stored" }),
+    receipt: (answer) => print("receipt", { ...answer }),
+    stored: (file) => print("file", { ...file, state: "stored" }),
+    notice: (text) => print("notice", { text }),
+    warning: (text) => print("warning", { text }),
+  };
+}
+
+function echoOf(text: string): string {
+  return text.length > MAX_ECHO_CHARS ? `${text.slice(0, MAX_ECHO_CHARS)}…` : text;
+}

@@ -1,0 +1,159 @@
+/**
+ * The program `hbclient`: the only file of the client that touches arguments, environment, signals and the
+ * exit code.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { systemClock } from "../platform/clock.ts";
+import { DataDirectoryError, defaultDataDirectory } from "../platform/data_directory.ts";
+import { DatabaseError } from "../platform/database.ts";
+import { configureLogging } from "../platform/log.ts";
+import { helpText, parseCommandLine, UsageError } from "../platform/option_table.ts";
+import { PRODUCT_VERSION, versionLine } from "../platform/product.ts";
+import { systemRandom } from "../platform/random.ts";
+import { systemTerminal, type Terminal } from "../platform/terminal.ts";
+import { ClientError } from "./client_error.ts";
+import type { CommandContext } from "./command/context.ts";
+import { joinCommand } from "./command/join.ts";
+import { messageCommand } from "./command/message.ts";
+import { runCommand } from "./command/run.ts";
+import { sendCommand } from "./command/send.ts";
+import { statusCommand } from "./command/status.ts";
+import { createDial } from "./dial.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import { type ClientInvocation, HBCLIENT } from "./options.ts";
+
+const PROGRAM = "hbclient";
+/** Signals that ask the program to end; not every system has every one. */
+const SIGNALS: Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"];
+
+if (import.meta.main) await main();
+
+async function main(): Promise<void> {
+  let terminal = systemTerminal({ service: false, noColor: noColor() });
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    terminal.error(PROGRAM, `Cannot go on: ${describe(event.reason)}`);
+    void terminal.flush().then(() => Deno.exit(EXIT.failed));
+  });
+  let exitCode: number;
+  const stopping = onSignals();
+  try {
+    const invocation = readArguments();
+    if (!isInformation(invocation)) {
+      terminal = systemTerminal({
+        service: invocation.command === "run",
+        noColor: noColor() || invocation.options.noColor,
+      });
+    }
+    exitCode = await dispatch(invocation, { terminal, stopping });
+  } catch (error) {
+    exitCode = stopping.aborted ? EXIT.interrupted : report(error, terminal);
+  }
+  await terminal.flush();
+  Deno.exit(exitCode);
+}
+
+type Information = Extract<ClientInvocation, { command: "help" | "version" }>;
+
+function isInformation(invocation: ClientInvocation): invocation is Information {
+  return invocation.command === "help" || invocation.command === "version";
+}
+
+function readArguments(): ClientInvocation {
+  return parseCommandLine(HBCLIENT, Deno.args, {
+    env: (name) => Deno.env.get(name),
+    readTextFile: (path) => Deno.readTextFileSync(path),
+    defaultConfigFile: (data) => join(data ?? systemDataDirectory(), `${PROGRAM}.toml`),
+  });
+}
+
+async function dispatch(
+  invocation: ClientInvocation,
+  { terminal, stopping }: { terminal: Terminal; stopping: AbortSignal },
+): Promise<ExitCode> {
+  if (invocation.command === "version") {
+    if (invocation.json) terminal.json({ program: PROGRAM, version: PRODUCT_VERSION });
+    else terminal.data(versionLine(PROGRAM));
+    return EXIT.done;
+  }
+  if (invocation.command === "help") {
+    terminal.page(helpText(HBCLIENT, invocation.about));
+    return EXIT.done;
+  }
+  const { logFormat: format, logLevel: level, data } = invocation.options;
+  const write = (line: string) => terminal.talk(line);
+  using _log = configureLogging({ level, format, write, clock: systemClock });
+  return await run(invocation, {
+    terminal,
+    clock: systemClock,
+    random: systemRandom,
+    dial: createDial(systemClock),
+    dataDirectory: data ?? systemDataDirectory(),
+    epoch: Math.trunc(systemClock.wall()),
+    stopping,
+  });
+}
+
+function run(
+  invocation: Exclude<ClientInvocation, Information>,
+  context: CommandContext,
+): Promise<ExitCode> {
+  switch (invocation.command) {
+    case "run":
+      return runCommand(invocation, context);
+    case "join":
+      return joinCommand(invocation, context);
+    case "message":
+      return messageCommand(invocation, context);
+    case "send":
+      return sendCommand(invocation, context);
+    case "status":
+      return statusCommand(invocation, context);
+  }
+}
+
+/** Puts an error into one line, with a hint where there is one, and chooses the exit code. */
+function report(error: unknown, terminal: Terminal): ExitCode {
+  const hint = error instanceof UsageError || error instanceof ClientError ||
+      error instanceof DataDirectoryError || error instanceof DatabaseError
+    ? error.hint
+    : undefined;
+  terminal.error(PROGRAM, describe(error), hint);
+  if (error instanceof ClientError) return error.exitCode;
+  return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Aborts with the signal's name; a second signal ends the program at once. */
+function onSignals(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of SIGNALS) {
+    try {
+      Deno.addSignalListener(signal, () => {
+        if (stopping.signal.aborted) Deno.exit(EXIT.interrupted);
+        stopping.abort(signal);
+      });
+    } catch {
+      // This system does not have that signal.
+    }
+  }
+  return stopping.signal;
+}
+
+function systemDataDirectory(): string {
+  return defaultDataDirectory(PROGRAM, {
+    os: Deno.build.os,
+    env: (name) => Deno.env.get(name),
+    uid: Deno.build.os === "windows" ? null : Deno.uid(),
+  });
+}
+
+function noColor(): boolean {
+  return (Deno.env.get("NO_COLOR") ?? "") !== "";
+}

@@ -1,0 +1,91 @@
+/**
+ * One line on a terminal that shows how far a file is, redrawn at most ten times a second.
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "../platform/clock.ts";
+import { displayWidth } from "../platform/display_width.ts";
+import { formatDuration, formatSize } from "../platform/quantity.ts";
+import type { Terminal } from "../platform/terminal.ts";
+import { visible } from "../platform/visible_text.ts";
+import type { UploadProgress } from "./upload.ts";
+
+/** Shortest time between two drawings, in milliseconds. */
+export const REDRAW_MS = 100;
+/** Time without a byte after which the line says so, in milliseconds. */
+export const STALLED_MS = 5_000;
+/** Time over which the speed is measured, in milliseconds. */
+const SPEED_WINDOW_MS = 5_000;
+/** Longest part of a path that is shown, in characters. */
+const MAX_PATH_CHARS = 40;
+
+/** Measures one file's speed and puts it into words. */
+export class ProgressText {
+  #path: string | undefined;
+  #samples: { at: number; sent: number }[] = [];
+  #movedAt = 0;
+
+  /** The line for `progress` at the monotonic time `now`. */
+  render(progress: UploadProgress, now: number): string {
+    if (progress.path !== this.#path) {
+      this.#path = progress.path;
+      this.#samples = [];
+      this.#movedAt = now;
+    }
+    const { sent, size, phase } = progress;
+    if (sent !== this.#samples.at(-1)?.sent) this.#movedAt = now;
+    this.#samples.push({ at: now, sent });
+    while ((this.#samples[0]?.at ?? now) < now - SPEED_WINDOW_MS) this.#samples.shift();
+    const percent = size === 0 ? 100 : Math.floor(sent / size * 100);
+    const path = visible(progress.path);
+    const shown = path.length > MAX_PATH_CHARS ? `…${path.slice(-MAX_PATH_CHARS)}` : path;
+    const head = `${shown}  ${phase}  ${percent} %  ${formatSize(sent)} of ${formatSize(size)}`;
+    return phase === "sending" ? `${head}  ${this.#pace(progress, now)}` : head;
+  }
+
+  #pace({ sent, size }: UploadProgress, now: number): string {
+    if (now - this.#movedAt >= STALLED_MS) return "stalled";
+    const first = this.#samples[0];
+    if (first === undefined || now <= first.at || sent <= first.sent) return "";
+    const bytesPerMs = (sent - first.sent) / (now - first.at);
+    const left = formatDuration((size - sent) / bytesPerMs);
+    return `${formatSize(Math.round(bytesPerMs * 1000))}/s  ${left} left`;
+  }
+}
+
+/** Shows `progress()` below everything else that is printed, until disposed of; nothing without a terminal. */
+export function showProgress(
+  terminal: Terminal,
+  { clock, progress }: { clock: Clock; progress: () => UploadProgress | undefined },
+): Disposable {
+  if (!terminal.isStderrTty) return { [Symbol.dispose]: () => {} };
+  const text = new ProgressText();
+  let line = "";
+  const footer = terminal.attachFooter({
+    hide: () => "\r\x1b[K",
+    show: () => terminal.raw(`\r\x1b[K${line}`),
+  });
+  let timer: Timer | undefined;
+  const draw = () => {
+    const now = progress();
+    const next = now === undefined ? "" : fit(text.render(now, clock.now()), terminal.columns - 1);
+    if (next !== line) terminal.raw(`\r\x1b[K${next}`);
+    line = next;
+    timer = clock.after(REDRAW_MS, draw);
+  };
+  draw();
+  return {
+    [Symbol.dispose]: () => {
+      timer?.cancel();
+      footer[Symbol.dispose]();
+      terminal.raw("\r\x1b[K");
+    },
+  };
+}
+
+function fit(line: string, columns: number): string {
+  let shown = line;
+  while (displayWidth(shown) > columns) shown = [...shown].slice(0, -1).join("");
+  return shown;
+}
