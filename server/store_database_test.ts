@@ -1,0 +1,535 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { IN_MEMORY, openDatabase } from "../platform/database.ts";
+import { MAX_MESSAGE_BYTES, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
+import { MAX_ROWS, StoreDatabase } from "./store_database.ts";
+import type { ClientRecord } from "./store_record.ts";
+import { STORE_MIGRATIONS } from "./store_schema.ts";
+
+const NOW = 1_763_800_000_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** A store in memory that ends with its block. */
+function open(): { store: StoreDatabase } & Disposable {
+  const database = openDatabase(IN_MEMORY, { migrations: STORE_MIGRATIONS, busyTimeoutMs: 0 });
+  return { store: new StoreDatabase(database), [Symbol.dispose]: () => database.close() };
+}
+
+function key(fill: number): Uint8Array {
+  return new Uint8Array(32).fill(fill);
+}
+
+interface InviteOptions {
+  name?: string;
+  tags?: string[];
+  uses?: number;
+  expiresAt?: number;
+}
+
+function invite(store: StoreDatabase, id: string, options: InviteOptions = {}): void {
+  const { name, tags = [], uses = 1, expiresAt = NOW + HOUR } = options;
+  const secret = key(9);
+  store.addInvite({ id, secret, expiresAt, usesLeft: uses, name, tags, createdAt: NOW });
+}
+
+/** Enrols the client `id`, by default under the name `till-1` of an invite of its own. */
+function enrol(
+  store: StoreDatabase,
+  id: string,
+  how: { invite?: string; name?: string; suggestedName?: string; now?: number } = {},
+) {
+  const own = crypto.randomUUID();
+  if (how.invite === undefined) invite(store, own);
+  return store.enrol({
+    invite: how.invite ?? own,
+    id,
+    publicKey: key(1),
+    name: how.invite === undefined ? how.name ?? "till-1" : how.name,
+    suggestedName: how.suggestedName,
+    now: how.now ?? NOW,
+  });
+}
+
+function enrolled(store: StoreDatabase, id: string, name: string): ClientRecord {
+  const record = enrol(store, id, { name });
+  if (typeof record === "string") throw new Error(record);
+  return record;
+}
+
+function queue(
+  store: StoreDatabase,
+  client: string,
+  text: string,
+  id: string = crypto.randomUUID(),
+) {
+  return store.queueMessage({ id, client, at: NOW, text });
+}
+
+Deno.test("[HB-27] enrol() takes one use and records the client with name, key and tags", () => {
+  using place = open();
+  const { store } = place;
+  invite(store, "i", { tags: ["shop", "north"], uses: 2 });
+  assertEquals(enrol(store, "k1", { invite: "i", name: "till-3" }), {
+    id: "k1",
+    name: "till-3",
+    kind: "enrolled",
+    publicKey: key(1) as Uint8Array<ArrayBuffer>,
+    revoked: false,
+    tags: ["shop", "north"],
+    app: "",
+    address: "",
+    state: "PLANNED",
+    cause: undefined,
+    stateSince: NOW,
+    lastSeen: undefined,
+  });
+  assertEquals(store.clients().map(({ name }) => name), ["till-3"]);
+  assertEquals(store.client("k1")?.name, "till-3");
+  assertEquals(store.client("k2"), undefined);
+});
+
+Deno.test("[HB-27] enrol() takes as many machines as the invite has uses", () => {
+  using place = open();
+  const { store } = place;
+  invite(store, "i", { uses: 2 });
+  const outcomes = ["a", "b", "c"].map((id) => enrol(store, id, { invite: "i", name: id }));
+  assertEquals(outcomes.map((outcome) => typeof outcome), ["object", "object", "string"]);
+  assertEquals(outcomes[2], "used");
+  assertEquals(store.clients().length, 2);
+  assertEquals(store.inviteSecret("i"), key(9), "known, so that the answer tells nothing");
+});
+
+for (
+  const [left, outcome] of [[1, "object"], [0, "string"], [-1, "string"]] as const
+) {
+  Deno.test(`[HB-27] enrol() looks at the expiry: ${left} ms before it`, () => {
+    using place = open();
+    const { store } = place;
+    invite(store, "i", { expiresAt: NOW + HOUR });
+    const result = enrol(store, "k", { invite: "i", now: NOW + HOUR - left });
+    assertEquals(typeof result, outcome);
+    if (typeof result === "string") assertEquals(result, "expired");
+  });
+}
+
+Deno.test("[HB-27] enrol() of an unknown invite is like that of an expired one", () => {
+  using place = open();
+  assertEquals(enrol(place.store, "k", { invite: "nobody's" }), "expired");
+});
+
+Deno.test("[HB-27] enrol() names a client: as asked, else as invited, else as suggested", () => {
+  using place = open();
+  const { store } = place;
+  invite(store, "named", { name: "till-3", uses: 9 });
+  invite(store, "free", { uses: 9 });
+  const nameOf = (id: string, how: Parameters<typeof enrol>[2]) => {
+    const result = enrol(store, id, how);
+    return typeof result === "string" ? result : result.name;
+  };
+  assertEquals(nameOf("a", { invite: "named", suggestedName: "my-host" }), "till-3");
+  assertEquals(nameOf("b", { invite: "free", name: "mine", suggestedName: "my-host" }), "mine");
+  assertEquals(nameOf("c", { invite: "free", suggestedName: "my-host" }), "my-host");
+  assertEquals(nameOf("0123456789abcdef", { invite: "free" }), "client-01234567");
+  assertEquals(nameOf("e", { invite: "named", name: "other" }), "wrong_name");
+  assertEquals(nameOf("e", { invite: "named", name: "TILL-3" }), "wrong_name");
+});
+
+Deno.test("[HB-27] enrol() refuses the name of another client, whatever its case, and takes no use", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  invite(store, "i");
+  assertEquals(enrol(store, "k2", { invite: "i", name: "till-3" }), "name_taken");
+  assertEquals(enrol(store, "k2", { invite: "i", name: "TILL-3" }), "name_taken");
+  assertEquals(enrol(store, "k2", { invite: "i", suggestedName: "Till-3" }), "name_taken");
+  assertEquals(store.client("k2"), undefined);
+  assertEquals(typeof enrol(store, "k2", { invite: "i", name: "till-4" }), "object");
+});
+
+Deno.test("[HB-27] enrol() lets a machine join again, under its own or a new name", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  assertEquals(enrolled(store, "k1", "till-3").name, "till-3");
+  assertEquals(enrolled(store, "k1", "till-5").name, "till-5");
+  assertEquals(store.clients().length, 1);
+});
+
+Deno.test("enrol() lets a revoked machine back in, and its name be taken while it is out", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  assertEquals(store.revoke("TILL-3", NOW)?.id, "k1");
+  assertEquals(store.client("k1")?.revoked, true);
+  assertEquals(store.clients(), []);
+  enrolled(store, "k2", "till-3");
+  assertEquals(enrol(store, "k1", { name: "till-3" }), "name_taken");
+  assertEquals(enrolled(store, "k1", "till-4").revoked, false);
+});
+
+Deno.test("[HB-28] admitUnverified() never takes the name of an enrolled client", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const open3 = { id: "open:till-3", name: "TILL-3", kind: "open" as const, now: NOW };
+  assertEquals(store.admitUnverified(open3), null);
+  const peer = { id: "open:till-4", name: "till-4", kind: "open" as const, now: NOW };
+  const record = store.admitUnverified(peer);
+  assertEquals([record?.name, record?.kind, record?.publicKey], ["till-4", "open", undefined]);
+  assertEquals(store.admitUnverified(peer), record, "the same record when it comes again");
+});
+
+Deno.test("[HB-28] enrol() takes its name from an unverified client, which does not get it back", () => {
+  using place = open();
+  const { store } = place;
+  const peer = { id: "open:till-3", name: "till-3", kind: "open" as const, now: NOW };
+  store.admitUnverified(peer);
+  assertEquals(enrolled(store, "k1", "till-3").name, "till-3");
+  assertEquals(store.clients().map(({ id }) => id), ["k1"]);
+  assertEquals(store.admitUnverified(peer), null);
+});
+
+Deno.test("admitUnverified() gives a classic peer another name when its address is one", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "10.0.0.7");
+  const peer = { id: "classic:10.0.0.7", name: "10.0.0.7", kind: "classic" as const, now: NOW };
+  assertEquals(store.admitUnverified(peer)?.name, "10.0.0.7.classic");
+  assertEquals(store.admitUnverified(peer)?.name, "10.0.0.7.classic");
+});
+
+Deno.test("admitUnverified() renames a classic peer whose name a machine has taken since", () => {
+  using place = open();
+  const { store } = place;
+  const peer = { id: "classic:10.0.0.7", name: "10.0.0.7", kind: "classic" as const, now: NOW };
+  assertEquals(store.admitUnverified(peer)?.name, "10.0.0.7");
+  enrolled(store, "k1", "10.0.0.7");
+  const again = store.admitUnverified(peer);
+  assertEquals([again?.name, again?.revoked], ["10.0.0.7.classic", false]);
+  assertEquals(store.clients().map(({ name }) => name), ["10.0.0.7", "10.0.0.7.classic"]);
+});
+
+Deno.test("admitUnverified() keeps out whom the operator has revoked", () => {
+  using place = open();
+  const { store } = place;
+  for (const kind of ["open", "classic"] as const) {
+    const peer = { id: `${kind}:x`, name: `x-${kind}`, kind, now: NOW };
+    store.admitUnverified(peer);
+    store.revoke(`x-${kind}`, NOW);
+    assertEquals(store.admitUnverified(peer), null);
+  }
+});
+
+Deno.test("revoke() knows nobody else, resolves open alerts and keeps the timeline", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  assertEquals(store.revoke("till-4", NOW), null);
+  store.changeState({
+    client: "k1",
+    state: "DOWN",
+    cause: "silent",
+    at: NOW,
+    lastSeen: NOW,
+    data: {},
+    open: { cause: "silent", evidence: {} },
+  });
+  store.revoke("till-3", NOW + 5);
+  assertEquals(store.alerts(true), []);
+  assertEquals(store.alerts(false)[0]?.resolvedAt, NOW + 5);
+  assertEquals(store.revoke("till-3", NOW), null, "it is revoked already");
+  assertEquals(store.events({ client: "k1" }).length, 2);
+});
+
+Deno.test("[HB-51] receiveMessage() stores an id once, for each client on its own", () => {
+  using place = open();
+  const { store } = place;
+  for (const id of ["k1", "k2"]) enrolled(store, id, `till-${id}`);
+  const message = { id: "m1", client: "k1", sentAt: NOW - 5, at: NOW, text: "hello" };
+  assertEquals(store.receiveMessage(message), true);
+  assertEquals(store.receiveMessage({ ...message, text: "other" }), false);
+  assertEquals(store.receiveMessage({ ...message, client: "k2" }), true);
+  const events = store.events({ client: "k1", kinds: ["message"] });
+  assertEquals(events.map(({ message }) => message), [
+    { id: "m1", direction: "in", text: "hello", state: "stored" },
+  ]);
+});
+
+Deno.test("[HB-51] receiveMessage() of one id a thousand times does not grow the store", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const message = { id: "m1", client: "k1", sentAt: NOW, at: NOW, text: "hello" };
+  const stored = Array.from({ length: 1_000 }, () => store.receiveMessage(message));
+  assertEquals(stored.filter(Boolean).length, 1);
+  assertEquals(store.events({}).length, 1);
+});
+
+Deno.test("[HB-53] queueMessage() takes exactly 1,000 messages and drops none", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  enrolled(store, "k2", "till-4");
+  const taken = Array.from({ length: MAX_OUTBOX_MESSAGES - 1 }, (_, at) => {
+    return queue(store, "k1", `text ${at}`, `m${at}`);
+  });
+  assertEquals(taken.filter((ok) => !ok), []);
+  assertEquals(queue(store, "k1", "the last one that fits", "last"), true);
+  assertEquals(queue(store, "k1", "one too many"), false);
+  assertEquals(queue(store, "k2", "another client's queue"), true);
+  const waiting = store.waitingMessages("k1");
+  assertEquals(waiting.length, MAX_OUTBOX_MESSAGES);
+  assertEquals([waiting[0]?.text, waiting.at(-1)?.text], ["text 0", "the last one that fits"]);
+  store.markMessages("k1", { ids: ["m0"], state: "stored" });
+  assertEquals(queue(store, "k1", "there is room again"), true);
+});
+
+Deno.test("[HB-53] queueMessage() takes exactly 5 MiB of UTF-8", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const full = "ü".repeat(MAX_MESSAGE_BYTES / 2);
+  for (let bytes = 0; bytes < MAX_OUTBOX_BYTES - MAX_MESSAGE_BYTES; bytes += MAX_MESSAGE_BYTES) {
+    assertEquals(queue(store, "k1", full), true);
+  }
+  assertEquals(queue(store, "k1", "x".repeat(MAX_MESSAGE_BYTES - 1)), true, "one byte is left");
+  assertEquals(queue(store, "k1", "ü"), false, "two bytes are too many");
+  assertEquals(queue(store, "k1", "x"), true, "one byte fits");
+  assertEquals(queue(store, "k1", "x"), false, "nothing fits any more");
+});
+
+Deno.test("[HB-53] queueMessage() counts what is sent and has no receipt, but not for classic peers", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  store.admitUnverified({ id: "classic:a", name: "a", kind: "classic", now: NOW });
+  for (const client of ["k1", "classic:a"]) {
+    queue(store, client, "hello", "m1");
+    assertEquals(store.waitingMessages(client).map(({ state }) => state), ["queued"]);
+    store.markMessages(client, { ids: ["m1"], state: "sent" });
+  }
+  assertEquals(store.waitingMessages("k1").map(({ state }) => state), ["sent"]);
+  assertEquals(store.waitingMessages("classic:a"), []);
+});
+
+Deno.test("waitingMessages() gives them in the order in which they were queued", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  for (const id of ["m3", "m1", "m2"]) queue(store, "k1", id, id);
+  store.markMessages("k1", { ids: ["m3"], state: "sent" });
+  assertEquals(store.waitingMessages("k1").map(({ id, clientName }) => [id, clientName]), [
+    ["m3", "till-3"],
+    ["m1", "till-3"],
+    ["m2", "till-3"],
+  ]);
+});
+
+Deno.test("markMessages() never goes backwards and says which ids changed", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  enrolled(store, "k2", "till-4");
+  queue(store, "k1", "hello", "m1");
+  queue(store, "k1", "hello", "m2");
+  const mark = (client: string, ids: string[], state: "queued" | "sent" | "stored" | "shown") =>
+    store.markMessages(client, { ids, state }).sort();
+  assertEquals(mark("k2", ["m1"], "stored"), [], "another client's receipt");
+  assertEquals(mark("k1", ["m1", "m2", "m9"], "sent"), ["m1", "m2"]);
+  assertEquals(mark("k1", ["m1"], "shown"), ["m1"]);
+  for (const state of ["queued", "sent", "stored", "shown"] as const) {
+    assertEquals(mark("k1", ["m1"], state), []);
+  }
+  assertEquals(store.messageStates(["m2", "m1", "m9"]).sort((a, b) => a.id < b.id ? -1 : 1), [
+    { id: "m1", state: "shown" },
+    { id: "m2", state: "sent" },
+  ]);
+});
+
+Deno.test("markMessages() never touches a message of the client itself", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  store.receiveMessage({ id: "m1", client: "k1", sentAt: NOW, at: NOW, text: "hello" });
+  assertEquals(store.markMessages("k1", { ids: ["m1"], state: "shown" }), []);
+});
+
+function down(store: StoreDatabase, client: string, at: number) {
+  const evidence = { gap_ms: 20_000 };
+  const open = { cause: "silent", evidence };
+  const change = { client, state: "DOWN" as const, cause: "silent", at, lastSeen: at - 50_000 };
+  return store.changeState({ ...change, data: { state: "DOWN" }, open });
+}
+
+function up(store: StoreDatabase, client: string, at: number) {
+  const change = { client, state: "UP" as const, cause: undefined, at, lastSeen: at };
+  return store.changeState({ ...change, data: { state: "UP" }, resolve: true });
+}
+
+Deno.test("changeState() opens one alert per outage and resolves it once", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  enrolled(store, "k2", "till-4");
+  assertEquals(up(store, "k1", NOW - 1), { alert: undefined });
+  assertEquals(down(store, "k1", NOW), { alert: 1 });
+  assertEquals(down(store, "k1", NOW + 1), { alert: undefined }, "it is open already");
+  const second = down(store, "k2", NOW + 2).alert;
+  assertEquals(store.alerts(true).map(({ id, clientName }) => [id, clientName]), [
+    [1, "till-3"],
+    [second, "till-4"],
+  ]);
+  assertEquals(up(store, "k1", NOW + 60_000), { alert: 1 });
+  assertEquals(up(store, "k1", NOW + 60_001), { alert: undefined });
+  const third = down(store, "k1", NOW + 90_000).alert;
+  assertEquals(store.alerts(true).map(({ id }) => id), [second, third]);
+  assertEquals(store.alerts(false)[0], {
+    id: 1,
+    kind: "down",
+    clientName: "till-3",
+    state: "resolved",
+    cause: "silent",
+    openedAt: NOW,
+    resolvedAt: NOW + 60_000,
+    evidence: { gap_ms: 20_000 },
+  });
+});
+
+Deno.test("changeState() notes state, cause and time, and writes the lines of the timeline", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  down(store, "k1", NOW);
+  const record = store.client("k1");
+  assertEquals([record?.state, record?.cause], ["DOWN", "silent"]);
+  assertEquals([record?.stateSince, record?.lastSeen], [NOW, NOW - 50_000]);
+  up(store, "k1", NOW + 60_000);
+  assertEquals([store.client("k1")?.state, store.client("k1")?.cause], ["UP", undefined]);
+  assertEquals(store.events({}).map(({ kind, data }) => [kind, data]), [
+    ["state", { state: "DOWN" }],
+    ["alert", { id: 1, state: "open", cause: "silent", evidence: { gap_ms: 20_000 } }],
+    ["state", { state: "UP" }],
+    ["alert", { id: 1, state: "resolved", cause: "silent", open_ms: 60_000 }],
+  ]);
+});
+
+Deno.test("noteConnected() and noteSeen() keep how and when a client was last there", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  store.noteConnected("k1", { app: "hbclient 1.0.0", address: "10.0.0.7", at: NOW });
+  store.noteSeen([["k1", NOW + 5], ["nobody", NOW]]);
+  const { app, address, lastSeen } = store.client("k1") ?? {};
+  assertEquals([app, address, lastSeen], ["hbclient 1.0.0", "10.0.0.7", NOW + 5]);
+});
+
+function file(id: string, client: string) {
+  return {
+    id,
+    client,
+    direction: "in" as const,
+    name: "a.txt",
+    path: `/srv/hb/${client}/a.txt`,
+    bytes: 5,
+    sha256: "0".repeat(64),
+    state: "stored",
+    at: NOW,
+  };
+}
+
+Deno.test("addFile() records a transfer once, with its line of the timeline", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  enrolled(store, "k2", "till-4");
+  store.addFile(file("t1", "k1"));
+  store.addFile(file("t1", "k2"));
+  assertThrows(() => store.addFile(file("t1", "k1")));
+  assertEquals([store.hasFile("k1", "t1"), store.hasFile("k1", "t2")], [true, false]);
+  assertEquals(store.files().map(({ clientName }) => clientName), ["till-3", "till-4"]);
+  assertEquals(store.files("k2"), [{ ...file("t1", "k2"), seq: 2, clientName: "till-4" }]);
+  const { at: _at, client: _client, ...data } = file("t1", "k1");
+  assertEquals(store.events({ client: "k1" }).map((event) => event.data), [data]);
+});
+
+Deno.test("addFile() keeps sizes up to 2^53 - 1", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  store.addFile({ ...file("t1", "k1"), bytes: Number.MAX_SAFE_INTEGER });
+  assertEquals(store.files()[0]?.bytes, Number.MAX_SAFE_INTEGER);
+});
+
+Deno.test("events() filters by client, kind, time and place, oldest first", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  store.addEvents([
+    { at: NOW, client: "k1", kind: "beat", data: { seq: 0 } },
+    { at: NOW + 1, kind: "audit", data: { action: "invited" } },
+    { at: NOW + 2, client: "k1", kind: "beat", data: { seq: 1 } },
+    { at: NOW + 3, client: "k2", kind: "state", data: {} },
+  ]);
+  const seqs = (filter: Parameters<typeof store.events>[0]) =>
+    store.events(filter).map(({ seq }) => seq);
+  assertEquals(seqs({}), [1, 2, 3, 4]);
+  assertEquals(seqs({ client: "k1" }), [1, 3]);
+  assertEquals(seqs({ kinds: ["audit", "state"] }), [2, 4]);
+  assertEquals(seqs({ kinds: [] }), []);
+  assertEquals(seqs({ since: NOW + 2 }), [3, 4]);
+  assertEquals(seqs({ afterSeq: 3 }), [4]);
+  assertEquals(seqs({ client: "k1", kinds: ["beat"], since: NOW + 1, afterSeq: 1 }), [3]);
+  const [first, second] = store.events({});
+  assertEquals([first?.clientName, second?.clientName], ["till-3", undefined]);
+});
+
+Deno.test("events() gives at most 10,000 lines, the newest", () => {
+  using place = open();
+  const { store } = place;
+  store.addEvents(
+    Array.from({ length: MAX_ROWS + 2 }, () => ({ at: NOW, kind: "audit" as const, data: {} })),
+  );
+  const events = store.events({});
+  assertEquals([events.length, events[0]?.seq, events.at(-1)?.seq], [MAX_ROWS, 3, MAX_ROWS + 2]);
+});
+
+Deno.test("prune() removes beats after a week and the rest after 400 days, in bounded parts", () => {
+  using place = open();
+  const { store } = place;
+  const ages = [0, 7 * DAY, 7 * DAY + 1, 400 * DAY, 400 * DAY + 1];
+  store.addEvents(ages.flatMap((age) => [
+    { at: NOW - age, kind: "beat" as const, data: { age } },
+    { at: NOW - age, kind: "audit" as const, data: { age } },
+  ]));
+  assertEquals(store.prune(NOW), 4);
+  assertEquals(store.prune(NOW), 0);
+  assertEquals(store.events({ kinds: ["beat"] }).map(({ data }) => data), [
+    { age: 0 },
+    { age: 7 * DAY },
+  ]);
+  assertEquals(store.events({ kinds: ["audit"] }).map(({ data }) => data), [
+    { age: 0 },
+    { age: 7 * DAY },
+    { age: 7 * DAY + 1 },
+    { age: 400 * DAY },
+  ]);
+  store.addEvents(
+    Array.from({ length: 5_001 }, () => ({ at: 0, kind: "audit" as const, data: {} })),
+  );
+  assertEquals([store.prune(NOW), store.prune(NOW), store.prune(NOW)], [5_000, 1, 0]);
+});
+
+Deno.test("the store takes names, texts and tags as data, whatever stands in them", () => {
+  using place = open();
+  const { store } = place;
+  const nasty = "'); DROP TABLE client; --\u0000\u202e%_\\";
+  invite(store, "i", { tags: [nasty] });
+  const record = enrol(store, "k1", { invite: "i", name: "till-3" });
+  if (typeof record === "string") throw new Error(record);
+  assertEquals(record.tags, [nasty]);
+  store.receiveMessage({ id: "m1", client: "k1", sentAt: NOW, at: NOW, text: nasty });
+  assertEquals(store.events({ kinds: ["message"] })[0]?.message?.text, nasty);
+  assertEquals(store.revoke(nasty, NOW), null);
+  queue(store, "k1", nasty, "m2");
+  assertEquals(store.waitingMessages("k1")[0]?.text, nasty);
+});
