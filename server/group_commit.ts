@@ -40,7 +40,7 @@ export function commitGroup(
   try {
     database.exec("BEGIN");
     const answers = group.map((call) => runCall(call, { database, tables }));
-    database.exec("COMMIT");
+    database.prepare("COMMIT").run(); // Errors of exec() would carry no code.
     return answers;
   } catch (error) {
     rollBack(database);
@@ -60,6 +60,7 @@ function runCall(
     database.exec("RELEASE call");
     return { id, value };
   } catch (error) {
+    if (!database.isTransaction) throw error; // SQLite has undone the whole group, as for a full disk.
     database.exec("ROLLBACK TO call; RELEASE call");
     return { id, error: describe(error) };
   }
