@@ -50,16 +50,26 @@ async function storeMessage(frame: FrameOf<"MESSAGE">, session: Session): Promis
   }
 }
 
-/** Notes how far the peer has taken messages of ours. */
+/**
+ * Notes how far the peer has taken messages of ours. One that cannot be noted is sent again after a reconnect,
+ * and the peer then drops it.
+ */
 export async function handleReceipt(
   frame: FrameOf<"RECEIPT">,
   session: Session,
 ): Promise<void> {
-  const { parts, client, sentMessages } = session;
+  const { parts, client, member, sentMessages } = session;
   const { ids, state } = frame;
-  const changed = await parts.store.markMessages(client, { ids, state });
-  for (const id of ids) sentMessages.delete(id);
-  if (changed.length > 0) parts.timeline.changed();
+  try {
+    const changed = await parts.store.markMessages(client, { ids, state });
+    for (const id of ids) sentMessages.delete(id);
+    if (changed.length > 0) parts.timeline.changed();
+  } catch (error) {
+    parts.log.error("Cannot record a receipt of {name}: {error}", {
+      name: member.record.name,
+      error: String(error),
+    });
+  }
 }
 
 const delivering = new WeakSet<Session>();

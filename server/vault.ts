@@ -10,6 +10,7 @@
 
 import { join } from "node:path";
 import { DurableFileError, StagedFile, sweepStaging } from "../platform/durable_file.ts";
+import { type FileSystem, systemFiles } from "../platform/file_system.ts";
 import type { BadOffer, Offer, RejectCode } from "../protocol/mod.ts";
 
 /** Names of clients begin with a letter or a digit, so none can collide with this. */
@@ -23,6 +24,11 @@ export interface VaultOptions {
   maxFileBytes: number | undefined;
   /** Name of a staging file; unique. */
   newId: () => string;
+  /**
+   * Operations on files.
+   * @default {systemFiles}
+   */
+  files?: FileSystem;
 }
 
 /** A file as it was published. */
@@ -102,7 +108,7 @@ export class Vault {
   /** Makes the folders and removes what an earlier run left in staging. */
   async prepare(): Promise<void> {
     await Deno.mkdir(this.#options.directory, { recursive: true, mode: 0o755 });
-    await sweepStaging(this.#staging);
+    await sweepStaging(this.#staging, this.#files);
   }
 
   /** Why an offer is refused before a byte, or undefined. */
@@ -118,10 +124,13 @@ export class Vault {
   /** Opens a staging file for an offer of a client; dispose it whatever happens. */
   async open(clientName: string, offer: Offer): Promise<IncomingFile> {
     const { directory, newId } = this.#options;
-    const staged = await inWords(
-      StagedFile.create({ stagingDirectory: this.#staging, id: newId() }),
-    );
+    const place = { stagingDirectory: this.#staging, id: newId(), files: this.#files };
+    const staged = await inWords(StagedFile.create(place));
     return new IncomingFile(staged, { root: join(directory, clientName), offer });
+  }
+
+  get #files(): FileSystem {
+    return this.#options.files ?? systemFiles;
   }
 
   get #staging(): string {
