@@ -74,7 +74,6 @@ export const HOUSE_RULES: readonly HouseRule[] = [
     pattern: /\b(DatabaseSync|StatementSync)\b/g,
     within: "code",
     allow: [
-      "client/store.ts",
       "platform/database.ts",
       "server/group_commit.ts",
       "server/store_database.ts",
