@@ -14,9 +14,11 @@ import type { WatchedChange } from "./watch.ts";
 
 /** One line for the operator. */
 export interface Notice {
+  /** Whether a client went down or came back. */
   kind: "alert" | "recovery";
   /** The client's name. */
   client: string;
+  /** The line to show. */
   text: string;
 }
 

@@ -5,9 +5,106 @@
  * @module
  */
 
-import type { Presence } from "./presence.ts";
+import type { Fields } from "../protocol/mod.ts";
+import type { Presence, PresenceState } from "./presence.ts";
 import type { Member } from "./roster.ts";
 import type { AlertRecord, EventRecord, FileRecord } from "./store_record.ts";
+
+/** One client, as in `hbserver clients --json`. */
+export interface ClientView {
+  /** Its name. */
+  name: string;
+  /** What the server believes. */
+  state: PresenceState;
+  /** Why it is in that state; null while it is simply UP. */
+  cause: string | null;
+  /** When the state began. */
+  since: string;
+  /** When its last byte came; null for never. */
+  last_seen: string | null;
+  /** Usual gap between two heartbeats. */
+  gap_ms: number | null;
+  /** Usual deviation from that gap. */
+  jitter_ms: number | null;
+  /** Usual round trip. */
+  rtt_ms: number | null;
+  /** The client's clock minus this machine's. */
+  skew_ms: number | null;
+  /** Program and system, as it said. */
+  app: string;
+  /** Where it last connected from. */
+  address: string;
+  /** Its tags. */
+  tags: string[];
+  /** Whether it has proved its key. */
+  verified: boolean;
+  /** Whether it speaks the classic dialect. */
+  classic: boolean;
+  /** Whether it is connected now. */
+  connected: boolean;
+  /** What an operator has set over the state; nothing can be set in this version. */
+  overlay: string[];
+  /** Its last vitals. */
+  vitals: Fields<"HEARTBEAT">["vitals"] | null;
+}
+
+/** One file, as in `hbserver files --json`. */
+export interface FileView {
+  /** The transfer's id. */
+  id: string;
+  /** Name of the client. */
+  client: string;
+  /** `in` from the client, `out` to it. */
+  direction: "in" | "out";
+  /** Its final name. */
+  name: string;
+  /** Where it lies on this machine. */
+  path: string;
+  /** Its size. */
+  bytes: number;
+  /** Its digest in hex. */
+  sha256: string;
+  /** `stored`. */
+  state: string;
+  /** When it was stored. */
+  at: string;
+}
+
+/** One alert, as in `hbserver alerts --json`. */
+export interface AlertView {
+  /** Its number. */
+  id: number;
+  /** `down`. */
+  kind: string;
+  /** Names of the clients. */
+  clients: string[];
+  /** Whether it goes on. */
+  state: "open" | "resolved";
+  /** Why it was raised. */
+  cause: string;
+  /** When it was raised. */
+  opened_at: string;
+  /** When it ended; null while it goes on. */
+  resolved_at: string | null;
+  /** Who has acknowledged it. */
+  acked_by: string | null;
+  /** What was noted on it. */
+  note: string | null;
+  /** What it is based on. */
+  evidence: Record<string, unknown>;
+  /** Where it was told. */
+  deliveries: { channel: string; state: string }[];
+}
+
+/** One line of the timeline, as in `hbserver log --json`; its other fields depend on its kind. */
+export type EventView = {
+  /** When it happened. */
+  at: string;
+  /** The client's name; null for the server's own lines. */
+  client: string | null;
+  /** One of the kinds of `hbserver log --kind`. */
+  kind: string;
+} & Record<string, unknown>;
 
 /** The word that stands for the operator's side in messages. */
 const SERVER = "server";
@@ -20,11 +117,11 @@ function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 1000) / 1000;
 }
 
-/** One client, as in `hbserver clients --json`. */
+/** Shows one client. */
 export function clientView(
   member: Member,
   context: { presence: Readonly<Presence> | undefined; now: number; wall: number },
-) {
+): ClientView {
   const { record, vitals, skewMs } = member;
   const { presence, now, wall } = context;
   const wallOf = (moment: number) => Math.round(wall - (now - moment));
@@ -50,14 +147,14 @@ export function clientView(
   };
 }
 
-/** One file, as in `hbserver files --json`. */
-export function fileView(file: FileRecord) {
+/** Shows one file. */
+export function fileView(file: FileRecord): FileView {
   const { id, clientName, direction, name, path, bytes, sha256, state, at } = file;
   return { id, client: clientName, direction, name, path, bytes, sha256, state, at: iso(at) };
 }
 
-/** One alert, as in `hbserver alerts --json`. */
-export function alertView(alert: AlertRecord) {
+/** Shows one alert. */
+export function alertView(alert: AlertRecord): AlertView {
   return {
     id: alert.id,
     kind: alert.kind,
@@ -73,8 +170,8 @@ export function alertView(alert: AlertRecord) {
   };
 }
 
-/** One line of the timeline, as in `hbserver log --json`. */
-export function eventView(event: EventRecord) {
+/** Shows one line of the timeline. */
+export function eventView(event: EventRecord): EventView {
   const head = { at: iso(event.at), client: event.clientName ?? null, kind: event.kind };
   const { message } = event;
   if (message === undefined) return { ...head, ...event.data };

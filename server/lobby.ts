@@ -24,9 +24,13 @@ interface Guest {
 
 /** The caps of a {@linkcode Lobby}; the defaults are the constants of this file. */
 export interface LobbyLimits {
+  /** Connections of one address in their greeting. @default {MAX_GREETING_PER_ADDRESS} */
   perAddress?: number;
+  /** Connections of all addresses in their greeting. @default {MAX_GREETING_TOTAL} */
   greeting?: number;
+  /** Connections in all. @default {MAX_CONNECTIONS} */
   connections?: number;
+  /** Unverified sessions of one address. @default {MAX_UNVERIFIED_PER_ADDRESS} */
   unverifiedPerAddress?: number;
 }
 

@@ -12,7 +12,16 @@ import {
 } from "../protocol/mod.ts";
 import { checkClientName, checkTag } from "../protocol/mod.ts";
 import type { ServerIdentity } from "./certificate.ts";
-import { alertView, clientView, eventView, fileView } from "./json_view.ts";
+import {
+  type AlertView,
+  alertView,
+  type ClientView,
+  clientView,
+  type EventView,
+  eventView,
+  type FileView,
+  fileView,
+} from "./json_view.ts";
 import { showAddress } from "./listener.ts";
 import type { ServerParts } from "./parts.ts";
 import { reachableAddresses } from "./reachable_address.ts";
@@ -52,9 +61,13 @@ export interface Reach {
 
 /** What a new join key allows. */
 export interface InviteRequest {
+  /** The only name that may join; undefined for any. */
   name?: string | undefined;
+  /** Tags for the client. */
   tags: string[];
+  /** How many machines may join. */
   uses: number;
+  /** How long the key is valid, in milliseconds. */
   ttlMs: number;
   /** `host:port`; empty takes this machine's own addresses. */
   addresses: string[];
@@ -64,6 +77,7 @@ export interface InviteRequest {
 export interface LogRequest {
   /** A client's name; undefined for all. */
   who?: string | undefined;
+  /** The kinds of lines; undefined for all. */
   kinds?: EventKind[] | undefined;
   /** Not before this moment, in milliseconds since 1970. */
   since?: number | undefined;
@@ -106,7 +120,7 @@ export class Operations {
   }
 
   /** All clients with their presence. */
-  clients() {
+  clients(): ClientView[] {
     const { clock, roster, watch } = this.#parts;
     const time = { now: clock.now(), wall: clock.wall() };
     return roster.members().map((member) =>
@@ -147,24 +161,24 @@ export class Operations {
   }
 
   /** Received files, of one client or all. */
-  async files(who?: string) {
+  async files(who?: string): Promise<FileView[]> {
     const client = who === undefined ? undefined : this.#one(who).record.id;
     return (await this.#parts.store.files(client)).map(fileView);
   }
 
   /** Alerts; only open ones when asked. */
-  async alerts(onlyOpen: boolean) {
+  async alerts(onlyOpen: boolean): Promise<AlertView[]> {
     return (await this.#parts.store.alerts(onlyOpen)).map(alertView);
   }
 
   /** The timeline as it stands. */
-  async log(request: LogRequest) {
+  async log(request: LogRequest): Promise<EventView[]> {
     await this.#parts.timeline.flush();
     return (await this.#parts.store.events(this.#filter(request))).map(eventView);
   }
 
   /** The timeline as it stands and as it grows, until `signal` aborts. */
-  async *follow(request: LogRequest, signal: AbortSignal) {
+  async *follow(request: LogRequest, signal: AbortSignal): AsyncGenerator<EventView> {
     await this.#parts.timeline.flush();
     for await (const event of this.#parts.timeline.follow(this.#filter(request), signal)) {
       yield eventView(event);

@@ -16,10 +16,13 @@ import type { Watch } from "./watch.ts";
 
 /** One message that arrived from a client. */
 export interface IncomingMessage {
+  /** The message's id. */
   id: string;
-  /** Id and name of the client that sent it. */
+  /** Id of the client that sent it. */
   client: string;
+  /** Name of that client. */
   from: string;
+  /** What it says, as it came: whoever prints it makes control characters visible. */
   text: string;
 }
 

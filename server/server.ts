@@ -147,9 +147,18 @@ async function loadIdentity(directory: DataDirectory, clock: Clock): Promise<Ser
       `Cannot use the server's certificate: its key "${keyPath}" is missing; restore it from a backup`,
     );
   }
-  const identity = keyPem === undefined || certificatePem === undefined
-    ? await makeIdentity(now, keyPem)
-    : await readIdentity({ keyPem, certificatePem }, now);
+  let identity: ServerIdentity;
+  try {
+    identity = keyPem === undefined || certificatePem === undefined
+      ? await makeIdentity(now, keyPem)
+      : await readIdentity({ keyPem, certificatePem }, now);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `Cannot use the server's key "${keyPath}" or its certificate: ${why}; restore them from a backup`,
+      { cause },
+    );
+  }
   if (identity.keyPem !== keyPem) await writePrivateFile(keyPath, identity.keyPem);
   if (identity.certificatePem !== certificatePem) {
     await writePrivateFile(certificatePath, identity.certificatePem);

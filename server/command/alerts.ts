@@ -7,11 +7,9 @@
 import type { Cell } from "../../platform/terminal.ts";
 import { duration } from "../alert_text.ts";
 import { findServer } from "../api_client.ts";
-import type { alertView } from "../json_view.ts";
+import type { AlertView } from "../json_view.ts";
 import type { InvocationOf } from "../options.ts";
 import type { CommandContext } from "./context.ts";
-
-type AlertView = ReturnType<typeof alertView>;
 
 /** Prints the table, or its JSON. */
 export async function alertsCommand(

@@ -7,11 +7,9 @@
 import type { Cell } from "../../platform/terminal.ts";
 import { duration } from "../alert_text.ts";
 import { findServer } from "../api_client.ts";
-import type { clientView } from "../json_view.ts";
+import type { ClientView } from "../json_view.ts";
 import type { InvocationOf } from "../options.ts";
 import type { CommandContext } from "./context.ts";
-
-type ClientView = ReturnType<typeof clientView>;
 
 const STYLES = {
   UP: "green",

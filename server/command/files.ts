@@ -6,11 +6,9 @@
 
 import type { Cell } from "../../platform/terminal.ts";
 import { findServer } from "../api_client.ts";
-import type { fileView } from "../json_view.ts";
+import type { FileView } from "../json_view.ts";
 import type { InvocationOf } from "../options.ts";
 import type { CommandContext } from "./context.ts";
-
-type FileView = ReturnType<typeof fileView>;
 
 /** Prints the table, or its JSON. */
 export async function filesCommand(

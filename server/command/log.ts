@@ -6,11 +6,9 @@
 
 import type { Line } from "../../platform/terminal.ts";
 import { findServer } from "../api_client.ts";
+import type { EventView } from "../json_view.ts";
 import type { InvocationOf } from "../options.ts";
 import type { CommandContext } from "./context.ts";
-
-/** One line of the timeline as the API gives it. */
-export type LogLine = { at: string; client: string | null; kind: string } & Record<string, unknown>;
 
 /** Prints the timeline; with `--follow` until the person ends it. */
 export async function logCommand(
@@ -25,14 +23,14 @@ export async function logCommand(
     since: since === undefined ? undefined : String(Math.round(since)),
   };
   if (!options.follow) {
-    const lines = await server.get<LogLine[]>("/api/log", query);
+    const lines = await server.get<EventView[]>("/api/log", query);
     if (options.json) return terminal.json(lines);
     for (const line of lines) terminal.data(showLine(line));
     return;
   }
   const end = AbortSignal.any([stopping, terminal.closed]);
   try {
-    for await (const line of server.stream<LogLine>("/api/log", { ...query, follow: "1" }, end)) {
+    for await (const line of server.stream<EventView>("/api/log", { ...query, follow: "1" }, end)) {
       if (options.json) terminal.json(line);
       else terminal.data(showLine(line));
     }
@@ -42,12 +40,12 @@ export async function logCommand(
 }
 
 /** A line of the timeline for people. */
-export function showLine(line: LogLine): Line {
+export function showLine(line: EventView): Line {
   const head = `${line.at}  ${(line.client ?? "-").padEnd(16)} ${line.kind.padEnd(8)}`;
   return [{ text: head, style: "dim" }, ` ${describe(line)}`];
 }
 
-function describe(line: LogLine): string {
+function describe(line: EventView): string {
   const { at: _at, client: _client, kind, ...rest } = line;
   if (kind === "message") return `${rest.from} -> ${rest.to} (${rest.state}): ${rest.text}`;
   if (kind === "state") {
