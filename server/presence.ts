@@ -17,6 +17,9 @@ import {
   SUSPECT_INTERVALS,
 } from "../protocol/mod.ts";
 
+/** Beats of a connection whose gap says nothing of the usual one: after the first, a random offset follows. */
+const IRREGULAR_BEATS = 2;
+
 /** What the server believes of a client. */
 export type PresenceState = "UP" | "LATE" | "SUSPECT" | "DOWN" | "PLANNED";
 
@@ -85,6 +88,8 @@ export interface Presence extends Rhythm {
   countFrom: number;
   /** Arrival of the last heartbeat on the present connection. */
   lastBeat: number | undefined;
+  /** Heartbeats on the present connection; the second comes at a random offset (HB-40). */
+  beats: number;
   /** When the connection was lost; undefined while connected or after a BYE. */
   lostAt: number | undefined;
   /** When a planned absence ends; undefined for never. */
@@ -162,6 +167,7 @@ export function newPresence(now: number, known: KnownPresence = NEVER_SEEN): Pre
     lastHeard,
     countFrom: now,
     lastBeat: undefined,
+    beats: 0,
     lostAt: undefined,
     plannedUntil: undefined,
     graceUntil: now,
@@ -241,6 +247,7 @@ function onConnected(step: Step, { now, watched }: { now: number; watched: boole
   presence.watched = watched;
   presence.lostAt = undefined;
   presence.plannedUntil = undefined;
+  presence.beats = 0;
   presence.lastBeat = undefined; // The gap across a reconnect says nothing of the usual one.
   onHeard(step, now);
   if (presence.state !== "DOWN" && presence.state !== "UP") become(step, "UP", { now });
@@ -259,7 +266,8 @@ function onHeard(step: Step, now: number): void {
 function onBeat(step: Step, { now, timing }: { now: number; timing: Timing }): void {
   const { presence } = step;
   presence.watched = true;
-  if (presence.lastBeat !== undefined) {
+  presence.beats++;
+  if (presence.lastBeat !== undefined && presence.beats > IRREGULAR_BEATS) {
     measureGap(presence, { gap: now - presence.lastBeat, timing });
   }
   presence.lastBeat = now;
