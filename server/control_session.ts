@@ -11,13 +11,12 @@ import {
   encodeFrame,
   type Frame,
   type FrameOf,
-  MAX_BAD_FIELDS,
   ProtocolError,
-  type UnknownFrame,
   WRITE_STALL_MS,
 } from "../protocol/mod.ts";
 import { ackFrame } from "./ack.ts";
 import { farewell } from "./farewell.ts";
+import { FrameReader } from "./frame_reader.ts";
 import { handleHeartbeat } from "./handle_heartbeat.ts";
 import { deliverMessages, handleMessage, handleReceipt } from "./handle_message.ts";
 import type { ServerParts } from "./parts.ts";
@@ -64,7 +63,7 @@ export class ControlSession implements Link, Session {
   stored: (() => void) | undefined;
   #guest: Guest;
   #ending: Ending = { kind: "lost" };
-  #badFields = 0;
+  #frames: FrameReader;
   #unknownVerbs = 0;
   #pings = new Map<number, number>();
   #lastPing = 0;
@@ -75,6 +74,7 @@ export class ControlSession implements Link, Session {
     this.#guest = guest;
     this.parts = parts;
     this.connection = guest.connection;
+    this.#frames = new FrameReader(guest.connection);
     this.epoch = guest.admitted.epoch;
     this.isAgent = guest.admitted.role === "agent";
     this.member = parts.roster.admit(guest.record);
@@ -171,24 +171,11 @@ export class ControlSession implements Link, Session {
 
   async #serve(): Promise<void> {
     while (true) {
-      const frame = await this.#nextFrame();
+      const frame = await this.#frames.next();
       if (frame === null) return;
       if (frame.verb === "BYE") return this.#onBye(frame);
       if (frame.verb !== "unknown") await this.#handle(frame);
       else this.#unknownVerbs++;
-    }
-  }
-
-  /** The next frame whose fields are right; null at the end of the stream. */
-  async #nextFrame(): Promise<Frame | UnknownFrame | null> {
-    while (true) {
-      try {
-        return await this.connection.readFrame();
-      } catch (error) {
-        if (!(error instanceof ProtocolError) || error.code !== "bad_field") throw error;
-        if (++this.#badFields >= MAX_BAD_FIELDS) throw error;
-        this.connection.send({ verb: "REFUSE", code: "bad_frame", reason: error.message });
-      }
     }
   }
 

@@ -20,14 +20,19 @@ import {
 import { ackFrame } from "./ack.ts";
 import type { Guest } from "./control_session.ts";
 import { farewell } from "./farewell.ts";
+import { FrameReader } from "./frame_reader.ts";
 import type { ServerParts } from "./parts.ts";
 import type { Link, Member } from "./roster.ts";
+import { StoreError } from "./store.ts";
 import { type IncomingFile, type PublishedFile, TransferError } from "./vault.ts";
 
 /** Time in which a sender can read why its file was refused in the middle, in milliseconds. */
 const DRAIN_MS = 5_000;
 /** Bytes read at once meanwhile. */
 const DRAIN_BYTES = 64 * 1024;
+
+/** What may come between two files and changes nothing: the last three are reserved. */
+const IGNORED = new Set(["unknown", "CANCEL", "PREFIX", "PUSH", "FETCH"]);
 
 interface Transfer {
   id: string;
@@ -51,6 +56,7 @@ class DataSession implements Link {
   readonly epoch: number;
   #guest: Guest;
   #connection: Connection;
+  #frames: FrameReader;
   #member: Member;
   #parts: ServerParts;
   #progressAt = 0;
@@ -59,6 +65,7 @@ class DataSession implements Link {
   constructor(guest: Guest, server: { parts: ServerParts; member: Member }) {
     this.#guest = guest;
     this.#connection = guest.connection;
+    this.#frames = new FrameReader(guest.connection);
     this.#parts = server.parts;
     this.#member = server.member;
     this.epoch = guest.admitted.epoch;
@@ -99,10 +106,10 @@ class DataSession implements Link {
 
   async #serve(): Promise<void> {
     while (!this.#connection.closed) {
-      const frame = await this.#connection.readFrame();
+      const frame = await this.#frames.next();
       if (frame === null || frame.verb === "END" || frame.verb === "BYE") return;
       if (frame.verb === "FILE") await this.#onFile(frame);
-      else if (frame.verb !== "unknown" && frame.verb !== "PREFIX" && frame.verb !== "CANCEL") {
+      else if (!IGNORED.has(frame.verb)) {
         throw new ProtocolError("unexpected", `Cannot take ${frame.verb} while no file is open`);
       }
     }
@@ -179,22 +186,22 @@ class DataSession implements Link {
   }
 
   async #record(id: string, file: PublishedFile): Promise<void> {
-    const { clock, log, onFile, store, timeline } = this.#parts;
+    const { clock, log, onFile, store, timeline, vault } = this.#parts;
     const { id: client, name } = this.#member.record;
-    await store.addFile({
-      id,
-      client,
-      direction: "in",
-      name: file.as,
-      path: file.path,
-      bytes: file.bytes,
-      sha256: file.sha256,
-      state: "stored",
-      at: clock.wall(),
-    });
+    const { as, path, bytes, sha256 } = file;
+    const stored = { direction: "in" as const, state: "stored", at: clock.wall() };
+    try {
+      await store.addFile({ id, client, name: as, path, bytes, sha256, ...stored });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      // Sent again, as REJECT asks for, it would lie there twice.
+      await vault.takeBack(file);
+      const reason = "The server could not record the file in its database";
+      throw new TransferError(error.full ? "no_space" : "io", reason, { cause: error });
+    }
     timeline.changed();
-    log.info("{name}: stored {path} ({bytes} bytes)", { name, path: file.path, bytes: file.bytes });
-    onFile({ from: name, path: file.path, bytes: file.bytes });
+    log.info("{name}: stored {path} ({bytes} bytes)", { name, path, bytes });
+    onFile({ from: name, path, bytes });
   }
 
   #reject(id: string, why: { code: FrameOf<"REJECT">["code"]; reason: string }): void {

@@ -129,6 +129,11 @@ export class Vault {
     return new IncomingFile(staged, { root: join(directory, clientName), offer });
   }
 
+  /** Removes a file that was published and not acknowledged; rejects when it cannot. */
+  async takeBack(file: PublishedFile): Promise<void> {
+    await this.#files.remove(file.path);
+  }
+
   get #files(): FileSystem {
     return this.#options.files ?? systemFiles;
   }
