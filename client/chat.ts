@@ -5,9 +5,8 @@
  */
 
 import { formatAddress } from "../platform/address.ts";
-import { type LineEditor, openLineEditor } from "../platform/line_editor.ts";
+import type { LineEditor, LineEditorOptions } from "../platform/line_editor.ts";
 import { formatSize } from "../platform/quantity.ts";
-import type { Terminal } from "../platform/terminal.ts";
 import type { Agent, AgentEvents } from "./agent.ts";
 import type { ChatView } from "./chat_view.ts";
 import { ClientError } from "./client_error.ts";
@@ -17,8 +16,10 @@ import type { StoredFile, Uploader } from "./upload.ts";
 
 /** What a {@linkcode Chat} works with. */
 export interface ChatPorts {
-  /** Where lines come from. */
-  terminal: Terminal;
+  /** Opens the source of lines. */
+  openEditor: (options: LineEditorOptions) => LineEditor;
+  /** Whether a person types the lines; else they come from a pipe, whose end means nothing. */
+  isInteractive: boolean;
   /** Where things are shown. */
   view: ChatView;
   /** Outbox and inbox. */
@@ -86,16 +87,16 @@ export class Chat {
   /** Shows what was missed and begins to read lines; the caller closes the result. */
   start(agent: Agent): LineEditor {
     this.#agent = agent;
-    const { terminal } = this.#ports;
+    const { view, isInteractive, openEditor } = this.#ports;
     this.#showMissed();
-    if (terminal.isInteractive) this.#ports.view.notice('Type a line to send it, "/help" for more');
-    return openLineEditor(terminal, {
+    if (isInteractive) view.notice('Type a line to send it, "/help" for more');
+    return openEditor({
       prompt: "> ",
       onLine: (line) => this.take(line),
       onClose: (reason) => {
         if (reason === "interrupt") this.#end(EXIT.interrupted);
         // A pipe that has ended has said all it had to say; the agent goes on.
-        else if (terminal.isInteractive) void this.#sayBye();
+        else if (isInteractive) void this.#sayBye();
       },
     });
   }

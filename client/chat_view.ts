@@ -117,9 +117,18 @@ export function jsonView(terminal: Terminal, clock: Pick<Clock, "wall">): ChatVi
       if (state.kind === "connected") {
         name = state.name;
         const address = formatAddress(state.address);
-        print("state", { state: "connected", name, address, "rtt_ms": state.rttMs });
+        print("state", {
+          state: "connected",
+          name,
+          address,
+          "rtt_ms": Math.round(state.rttMs * 10) / 10,
+        });
       } else if (state.kind === "waiting") {
-        print("state", { state: "waiting", reason: state.reason, "wait_ms": state.waitMs });
+        print("state", {
+          state: "waiting",
+          reason: state.reason,
+          "wait_ms": Math.round(state.waitMs),
+        });
       } else print("state", { state: state.kind });
     },
     message: ({ id, text }) =>

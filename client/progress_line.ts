@@ -4,6 +4,7 @@
  * @module
  */
 
+import { basename } from "node:path";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { displayWidth } from "../platform/display_width.ts";
 import { formatDuration, formatSize } from "../platform/quantity.ts";
@@ -17,8 +18,10 @@ export const REDRAW_MS = 100;
 export const STALLED_MS = 5_000;
 /** Time over which the speed is measured, in milliseconds. */
 const SPEED_WINDOW_MS = 5_000;
-/** Longest part of a path that is shown, in characters. */
-const MAX_PATH_CHARS = 40;
+/** Longest file name that is shown whole, in characters. */
+const MAX_NAME_CHARS = 24;
+/** Takes the line off the screen. */
+const ERASE = "\r\x1b[K";
 
 /** Measures one file's speed and puts it into words. */
 export class ProgressText {
@@ -38,8 +41,8 @@ export class ProgressText {
     this.#samples.push({ at: now, sent });
     while ((this.#samples[0]?.at ?? now) < now - SPEED_WINDOW_MS) this.#samples.shift();
     const percent = size === 0 ? 100 : Math.floor(sent / size * 100);
-    const path = visible(progress.path);
-    const shown = path.length > MAX_PATH_CHARS ? `…${path.slice(-MAX_PATH_CHARS)}` : path;
+    const name = visible(basename(progress.path));
+    const shown = name.length > MAX_NAME_CHARS ? `${name.slice(0, MAX_NAME_CHARS)}…` : name;
     const head = `${shown}  ${phase}  ${percent} %  ${formatSize(sent)} of ${formatSize(size)}`;
     return phase === "sending" ? `${head}  ${this.#pace(progress, now)}` : head;
   }
@@ -61,25 +64,34 @@ export function showProgress(
 ): Disposable {
   if (!terminal.isStderrTty) return { [Symbol.dispose]: () => {} };
   const text = new ProgressText();
-  let line = "";
+  const current = () => {
+    const now = progress();
+    return now === undefined ? "" : fit(text.render(now, clock.now()), terminal.columns - 1);
+  };
+  let drawn = "";
+  const draw = () => {
+    const line = current();
+    if (line !== drawn) terminal.raw(`${ERASE}${line}`);
+    drawn = line;
+  };
   const footer = terminal.attachFooter({
-    hide: () => "\r\x1b[K",
-    show: () => terminal.raw(`\r\x1b[K${line}`),
+    hide: () => ERASE,
+    show: () => {
+      drawn = "";
+      draw();
+    },
   });
   let timer: Timer | undefined;
-  const draw = () => {
-    const now = progress();
-    const next = now === undefined ? "" : fit(text.render(now, clock.now()), terminal.columns - 1);
-    if (next !== line) terminal.raw(`\r\x1b[K${next}`);
-    line = next;
-    timer = clock.after(REDRAW_MS, draw);
+  const redraw = () => {
+    draw();
+    timer = clock.after(REDRAW_MS, redraw);
   };
-  draw();
+  redraw();
   return {
     [Symbol.dispose]: () => {
       timer?.cancel();
       footer[Symbol.dispose]();
-      terminal.raw("\r\x1b[K");
+      terminal.raw(ERASE);
     },
   };
 }

@@ -11,6 +11,7 @@ import {
   openDataDirectory,
 } from "../../platform/data_directory.ts";
 import { HostFacts, systemHost } from "../../platform/host_facts.ts";
+import { openLineEditor } from "../../platform/line_editor.ts";
 import { getLog } from "../../platform/log.ts";
 import { Agent } from "../agent.ts";
 import { Chat } from "../chat.ts";
@@ -36,7 +37,8 @@ export async function runCommand(
   const view = viewFor(options, context);
   if (client.access.destination.certificate === undefined) view.warning(PLAINTEXT_WARNING);
   const chat = new Chat({
-    terminal,
+    openEditor: (editorOptions) => openLineEditor(terminal, editorOptions),
+    isInteractive: terminal.isInteractive,
     view,
     store: client.store,
     createUploader: () => createUploader(client, { context, view }),

@@ -1,0 +1,196 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { FakeClock } from "../platform/fake_clock.ts";
+import type { LineEditorOptions } from "../platform/line_editor.ts";
+import { MAX_MESSAGE_BYTES } from "../protocol/mod.ts";
+import { Agent } from "./agent.ts";
+import { Chat, DRAIN_LIMIT_MS } from "./chat.ts";
+import type { ChatView } from "./chat_view.ts";
+import { CannotConnectError } from "./client_error.ts";
+import { ClientStore } from "./store.ts";
+import { Uploader } from "./upload.ts";
+
+/** A view that writes down what it is to show. */
+class Notebook implements ChatView {
+  readonly lines: string[] = [];
+  constructor(readonly isRead: boolean) {}
+  state = ({ kind }: { kind: string }) => void this.lines.push(`state ${kind}`);
+  message = ({ text }: { text: string }) => void this.lines.push(`server: ${text}`);
+  receipt = ({ state }: { state: string }, text: string | undefined) =>
+    void this.lines.push(`${state}: ${text}`);
+  stored = ({ as }: { as: string }) => void this.lines.push(`stored ${as}`);
+  notice = (text: string) => void this.lines.push(text);
+  warning = (text: string) => void this.lines.push(`warning: ${text}`);
+}
+
+/** A chat whose agent never reaches its server. */
+class Stage implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly directory = Deno.makeTempDirSync();
+  readonly store = new ClientStore(this.directory, { clock: this.clock });
+  readonly view: Notebook;
+  readonly chat: Chat;
+  readonly agent: Agent;
+  editor: LineEditorOptions | undefined;
+  ended: number | undefined;
+
+  constructor({ isInteractive = true } = {}) {
+    this.view = new Notebook(isInteractive);
+    const away = () => Promise.reject(new CannotConnectError([]));
+    this.chat = new Chat({
+      openEditor: (options) => {
+        this.editor = options;
+        return { close: () => {}, [Symbol.dispose]: () => {} };
+      },
+      isInteractive,
+      view: this.view,
+      store: this.store,
+      createUploader: () => new Uploader({ clock: this.clock, random: () => 0.5, connect: away }),
+    });
+    this.agent = new Agent({
+      clock: this.clock,
+      random: () => 0.5,
+      connect: away,
+      store: this.store,
+      vitals: () => ({}),
+    }, this.chat.events);
+    void this.chat.ended.then((exitCode) => this.ended = exitCode);
+  }
+
+  start(): void {
+    this.chat.start(this.agent);
+    this.view.lines.length = 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.chat.abort();
+    await this.clock.advance(DRAIN_LIMIT_MS);
+    this.store[Symbol.dispose]();
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}
+
+const ID = "0191b4a0-0000-7000-8000-000000000001";
+
+Deno.test("Chat queues a typed line and says that the server is away", async () => {
+  await using stage = new Stage();
+  stage.start();
+  stage.chat.take("printer is on fire  ");
+  assertEquals(stage.store.queuedAfter(0, 10).map(({ text }) => text), ["printer is on fire"]);
+  assertStringIncludes(stage.view.lines.join(), "queued");
+});
+
+Deno.test("Chat ignores blank lines and sends a line with two slashes as one with one", async () => {
+  await using stage = new Stage();
+  stage.start();
+  for (const line of ["", "   ", "//etc is full"]) stage.chat.take(line);
+  assertEquals(stage.store.queuedAfter(0, 10).map(({ text }) => text), ["/etc is full"]);
+});
+
+Deno.test("Chat says why a line cannot be sent", async () => {
+  await using stage = new Stage();
+  stage.start();
+  stage.chat.take("x".repeat(MAX_MESSAGE_BYTES + 1));
+  assertStringIncludes(stage.view.lines.join(), "warning: Cannot send the message");
+  assertEquals(stage.store.waiting().messages, 0);
+});
+
+Deno.test("Chat tells what became of a message together with its text", async () => {
+  await using stage = new Stage();
+  stage.start();
+  stage.chat.take("hello");
+  const id = stage.store.queuedAfter(0, 1)[0]?.id ?? "";
+  stage.chat.events.onReceipt?.({ id, state: "stored" });
+  stage.chat.events.onReceipt?.({ id, state: "shown" });
+  assertEquals(stage.view.lines.slice(-2), ["stored: hello", "shown: hello"]);
+});
+
+Deno.test("Chat shows what was missed once, and marks it as shown", async () => {
+  await using stage = new Stage();
+  stage.store.receive({ id: ID, at: 1, text: "while you were away" });
+  stage.chat.start(stage.agent);
+  assertEquals(stage.view.lines[0], "server: while you were away");
+  assertEquals([stage.store.unshown(1), stage.store.untold(1)], [[], [ID]]);
+});
+
+Deno.test("Chat without a person leaves messages unshown", async () => {
+  await using stage = new Stage({ isInteractive: false });
+  stage.start();
+  stage.store.receive({ id: ID, at: 1, text: "hello" });
+  stage.chat.events.onMessage?.({ id: ID, at: 1, text: "hello" });
+  assertEquals(stage.view.lines, ["server: hello"]);
+  assertEquals(stage.store.unshown(1).length, 1);
+});
+
+for (const [word, ends] of [["bye", true], ["Bye ", true], ["goodbye", false]] as const) {
+  Deno.test(`Chat ${ends ? "ends" : "goes on"} at "${word}"`, async () => {
+    await using stage = new Stage();
+    stage.start();
+    stage.chat.take(word);
+    await stage.clock.advance(0);
+    assertEquals(stage.ended, ends ? 0 : undefined);
+  });
+}
+
+Deno.test("Chat gives the server 5 s to store what was typed before bye", async () => {
+  await using stage = new Stage();
+  stage.start();
+  stage.chat.take("last words");
+  stage.chat.take("bye");
+  stage.chat.take("too late");
+  await stage.clock.advance(DRAIN_LIMIT_MS - 1);
+  assertEquals(stage.ended, undefined);
+  await stage.clock.advance(1);
+  assertEquals(stage.ended, 0);
+  assertEquals(stage.store.waiting().messages, 1);
+});
+
+Deno.test("Chat ends with 130 at Ctrl-C and with 0 at Ctrl-D", async () => {
+  for (const [reason, exitCode] of [["interrupt", 130], ["eof", 0]] as const) {
+    await using stage = new Stage();
+    stage.start();
+    stage.editor?.onClose(reason);
+    await stage.clock.advance(0);
+    assertEquals(stage.ended, exitCode);
+  }
+});
+
+Deno.test("Chat goes on when a pipe ends", async () => {
+  await using stage = new Stage({ isInteractive: false });
+  stage.start();
+  stage.editor?.onLine("from a pipe");
+  stage.editor?.onClose("eof");
+  await stage.clock.advance(DRAIN_LIMIT_MS);
+  assertEquals(stage.ended, undefined);
+  assertEquals(stage.store.waiting().messages, 1);
+});
+
+Deno.test("Chat obeys its commands and names those that it does not have", async () => {
+  await using stage = new Stage();
+  stage.start();
+  const answerTo = (line: string) => {
+    stage.view.lines.length = 0;
+    stage.chat.take(line);
+    return stage.view.lines.join("\n");
+  };
+  assertStringIncludes(answerTo("/help"), "/send FILE");
+  assertStringIncludes(answerTo("/status"), "not connected");
+  assertStringIncludes(answerTo("/files"), "no file was sent");
+  assertStringIncludes(answerTo("/send"), "no file is named");
+  assertStringIncludes(answerTo("/quit"), 'Cannot do "/quit"');
+  assertEquals(stage.store.waiting().messages, 0);
+});
+
+Deno.test("Chat sends files in turn and says what went wrong with each", async () => {
+  await using stage = new Stage();
+  stage.start();
+  const path = join(stage.directory, "two words.txt");
+  await Deno.writeTextFile(path, "x");
+  stage.chat.take(`/send "${path}"`);
+  stage.chat.take(`/send ${stage.directory}`);
+  const done = () => stage.view.lines.filter((line) => line.startsWith("warning")).length === 2;
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 1));
+  const [away, directory] = stage.view.lines.filter((line) => line.startsWith("warning"));
+  assertStringIncludes(away ?? "", "Cannot connect to the server");
+  assertStringIncludes(directory ?? "", "directories are not supported yet");
+});
