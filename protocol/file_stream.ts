@@ -87,13 +87,13 @@ export async function pumpBytes(
       const { value, done } = await reading;
       if (done || value === undefined) return total;
       reading = reader.read(new Uint8Array(spare));
+      // A failure while write() is under way is met on the next round, or hidden by an earlier one.
+      reading.catch(() => {});
       await write(value);
       total += value.length;
       spare = value.buffer;
     }
   } catch (error) {
-    // The read ahead fails with the stream; its own error would only hide the first one.
-    reading.catch(() => {});
     await reader.cancel(error).catch(() => {});
     throw error;
   }

@@ -229,6 +229,19 @@ Deno.test("pumpBytes() rejects with the error of write() also when the read ahea
   assertEquals([await assertRejects(() => pumping), reads], [full, 2]);
 });
 
+Deno.test("pumpBytes() keeps the error of the read ahead until write() is done, however long that takes", async () => {
+  let reads = 0;
+  const reset = new Deno.errors.ConnectionReset("reset");
+  const source: ByteSource = {
+    read: (into) => reads++ === 0 ? Promise.resolve(into.length) : Promise.reject(reset),
+  };
+  const pumping = pumpBytes(byteStream(source, { length: 2 * FILE_CHUNK_BYTES }), async () => {
+    // A turn of the event loop, in which a rejection that nobody handles ends the process.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  });
+  assertEquals([await assertRejects(() => pumping), reads], [reset, 2]);
+});
+
 Deno.test("pumpBytes() moves a file between two connections", async () => {
   const [here, there] = fakeDuplexPair({ bufferBytes: 100_000, maxReadBytes: RECORD_BYTES });
   using one = new Connection(here);
