@@ -128,8 +128,9 @@ export class Peer implements Disposable {
         frames.push(frame);
       }
     } catch (error) {
-      // A reset is one way of closing.
-      if (error instanceof Deno.errors.ConnectionReset) return frames;
+      // A reset is one way of closing, which a write before this may have met already.
+      const { BadResource, ConnectionReset } = Deno.errors;
+      if (error instanceof ConnectionReset || error instanceof BadResource) return frames;
       throw error;
     } finally {
       this.connection.close();
