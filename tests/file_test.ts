@@ -1,0 +1,181 @@
+/** Files from a real client to a real server: identical, whole or not at all, and nobody is held up. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { RunningClient } from "./running_client.ts";
+import { type FileView, RunningServer } from "./running_server.ts";
+import { temporaryDirectory } from "./temporary_directory.ts";
+import { until } from "./until.ts";
+
+const INTERVAL = ["--interval", "1"];
+const MB = 1_000_000;
+/** The large file of these tests, in bytes. */
+const LARGE_BYTES = 300 * MB;
+
+/** Bytes that repeat nowhere within a chunk, and differ from file to file. */
+function bytesOf(size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at++) bytes[at] = (at * 31 + (at >> 8) * 7 + size) & 0xff;
+  return bytes;
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(MB);
+  for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, count));
+  }
+  return hash.digest("hex");
+}
+
+/** A large file that costs little to make: random blocks over and over, each with its number. */
+async function writeLarge(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true });
+  const block = crypto.getRandomValues(new Uint8Array(65_536));
+  for (let written = 0; written < LARGE_BYTES;) {
+    new DataView(block.buffer).setUint32(0, written);
+    written += await file.write(block.subarray(0, Math.min(block.length, LARGE_BYTES - written)));
+  }
+}
+
+Deno.test("files of 0, 1 and 64 KiB - 1, + 0, + 1 bytes arrive identical, with their SHA-256", async () => {
+  await using server = await RunningServer.start({ args: INTERVAL });
+  await using client = await RunningClient.join(server, "till-3");
+  await using desk = await temporaryDirectory();
+  const sizes = [0, 1, 65_535, 65_536, 65_537];
+  for (const size of sizes) await Deno.writeFile(join(desk.path, `f${size}`), bytesOf(size));
+  const paths = sizes.map((size) => join(desk.path, `f${size}`));
+  const { code, stdout, stderr } = await client.command("send", ...paths, "--json");
+  assertEquals(code, 0, stderr);
+  const sent = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const files = await server.json<FileView[]>("files", "till-3");
+  for (const [at, size] of sizes.entries()) {
+    const path = join(server.files, "till-3", `f${size}`);
+    assertEquals(await Deno.readFile(path), bytesOf(size));
+    const sha256 = createHash("sha256").update(bytesOf(size)).digest("hex");
+    assertEquals([sent[at].state, sent[at].sha256], ["stored", sha256]);
+    const { name, bytes, state } = files[at] ?? {};
+    assertEquals([name, bytes, state], [`f${size}`, size, "stored"]);
+    assertEquals([files[at]?.sha256, files[at]?.path], [sha256, path]);
+  }
+});
+
+Deno.test("a second report.pdf becomes report (2).pdf and the first stays as it was (fault 8)", async () => {
+  await using server = await RunningServer.start({ args: INTERVAL });
+  await using client = await RunningClient.join(server, "till-3");
+  await using desk = await temporaryDirectory();
+  const report = join(desk.path, "report.pdf");
+  await Deno.writeTextFile(report, "first");
+  assertEquals((await client.command("send", report)).code, 0);
+  await Deno.writeTextFile(report, "second");
+  const second = await client.command("send", report);
+  assertMatch(second.stdout + second.stderr, /as "report \(2\)\.pdf"/);
+  const folder = join(server.files, "till-3");
+  assertEquals(await Deno.readTextFile(join(folder, "report.pdf")), "first");
+  assertEquals(await Deno.readTextFile(join(folder, "report (2).pdf")), "second");
+});
+
+Deno.test("300 MB arrive identical while heartbeats and messages keep flowing (fault 23)", async () => {
+  await using server = await RunningServer.start({ args: INTERVAL });
+  await using client = await RunningClient.start(server, "till-3");
+  await using desk = await temporaryDirectory();
+  const large = join(desk.path, "large.bin");
+  await writeLarge(large);
+  await using sending = client.start("send", large);
+  await untilStaging(server);
+  await client.agent.type("sent in the middle");
+  await server.untilLogged("message", ({ text }) => text === "sent in the middle");
+  assertEquals(await sending.exitCode(), 0, sending.said);
+  const stored = await server.untilLogged("file", () => true);
+  const message = await server.untilLogged("message", () => true);
+  // The message did not wait for the file: it is older, or at the most a moment younger.
+  assert(Date.parse(message.at) < Date.parse(stored.at) + 2_000, `${message.at} ${stored.at}`);
+  const [file] = await server.json<FileView[]>("files");
+  const sha256 = await sha256Of(large);
+  assertEquals(file?.sha256, sha256);
+  assertEquals(await sha256Of(join(server.files, "till-3", "large.bin")), sha256);
+  const states = (await server.log("state", "till-3")).map(({ state }) => state);
+  assertEquals(states, ["UP"], "it was never even LATE");
+});
+
+Deno.test("a sender that is killed in the middle publishes nothing (fault 10)", async () => {
+  await using server = await RunningServer.start({ args: INTERVAL });
+  await using client = await RunningClient.join(server, "till-3");
+  await using desk = await temporaryDirectory();
+  const large = join(desk.path, "large.bin");
+  await writeLarge(large);
+  const sending = client.start("send", large);
+  await untilStaging(server);
+  await sending[Symbol.asyncDispose]();
+  await until(async () => (await stagedBytes(server)) === 0, { what: "an empty staging folder" });
+  assertEquals(await server.json("files"), []);
+  const published = await Array.fromAsync(Deno.readDir(server.files));
+  assertEquals(published.map(({ name }) => name).filter((name) => name !== ".staging"), []);
+  assertEquals((await client.command("send", large)).code, 0, "and the same file may come again");
+});
+
+Deno.test("a server that is killed in the middle publishes nothing and starts clean (fault 20)", async () => {
+  await using first = await RunningServer.start({ args: INTERVAL });
+  await using client = await RunningClient.join(first, "till-3");
+  await using desk = await temporaryDirectory();
+  const large = join(desk.path, "large.bin");
+  await writeLarge(large);
+  await using sending = client.start("send", large);
+  await untilStaging(first);
+  first.program.signal("SIGKILL");
+  assertEquals(await sending.exitCode(), 9, sending.said);
+  await first.program.exitCode();
+  const { data, port } = first;
+  await using second = await RunningServer.start({ args: INTERVAL, data, port });
+  assertEquals(await stagedBytes(second), 0, "staging is swept at the start");
+  assertEquals(await second.json("files"), []);
+});
+
+Deno.test("what cannot be sent is said in words, with its own exit code", async () => {
+  await using server = await RunningServer.start({ args: [...INTERVAL, "--max-file-size", "1M"] });
+  await using client = await RunningClient.join(server, "till-3");
+  await using desk = await temporaryDirectory();
+  const small = join(desk.path, "small.txt");
+  const big = join(desk.path, "big.bin");
+  const missing = join(desk.path, "missing.txt");
+  const colon = join(desk.path, "a:b.txt");
+  await Deno.writeTextFile(small, "small");
+  await Deno.writeFile(big, bytesOf(1024 * 1024 + 1));
+  await Deno.writeTextFile(colon, "a name that Windows would not take");
+  const cases: [paths: string[], code: number, says: RegExp][] = [
+    [[big], 4, /1048577 bytes.*at most 1048576/],
+    [[missing], 7, /no such file/],
+    [[colon], 4, /Cannot accept file name/],
+    [[missing, small], 5, /no such file/],
+  ];
+  for (const [paths, code, says] of cases) {
+    const result = await client.command("send", ...paths);
+    assertEquals(result.code, code, result.stderr);
+    assertMatch(result.stderr, says);
+  }
+  const files = await server.json<FileView[]>("files");
+  assertEquals(files.map(({ name }) => name), ["small.txt"]);
+});
+
+/** Resolves when the bytes of a file have begun to arrive. */
+async function untilStaging(server: RunningServer): Promise<void> {
+  const arriving = async () => (await stagedBytes(server)) > 0;
+  await until(arriving, { what: "bytes in staging", everyMs: 5 });
+}
+
+/** Bytes of unfinished files on the server; 0 when there is no such file. */
+async function stagedBytes(server: RunningServer): Promise<number> {
+  const staging = join(server.files, ".staging");
+  let bytes = 0;
+  try {
+    for await (const { name } of Deno.readDir(staging)) {
+      bytes += (await Deno.stat(join(staging, name))).size;
+    }
+  } catch (error) {
+    // The folder or a file of it has gone meanwhile: then there are no bytes of it either.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return bytes;
+}
