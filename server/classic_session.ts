@@ -22,7 +22,7 @@ import {
   pumpBytes,
   TRANSFER_STALL_MS,
 } from "../protocol/mod.ts";
-import { ClassicInput } from "./classic_input.ts";
+import type { ClassicInput } from "./classic_input.ts";
 import { farewell } from "./farewell.ts";
 import type { ServerParts } from "./parts.ts";
 import type { Link, Member } from "./roster.ts";
@@ -32,6 +32,8 @@ import { type IncomingFile, TransferError } from "./vault.ts";
 /** A classic peer on its connection. */
 export interface ClassicGuest {
   connection: Connection;
+  /** What arrives on it, with what has been read of it already. */
+  input: ClassicInput;
   record: ClientRecord;
   address: string;
   /** Sets what happens when bytes arrive. */
@@ -67,7 +69,7 @@ class ClassicSession implements Link {
     this.#parts = parts;
     this.#connection = guest.connection;
     this.#member = parts.roster.admit(guest.record);
-    this.#input = new ClassicInput(guest.connection.reader, parts.clock);
+    this.#input = guest.input;
   }
 
   async run(): Promise<void> {

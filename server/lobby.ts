@@ -97,11 +97,6 @@ export class Lobby {
     };
   }
 
-  /** Closes all connections that are in their greeting: the server stops. */
-  evictAll(): void {
-    for (const guest of [...this.#waiting]) this.#evict(guest);
-  }
-
   #evict(guest: Guest | undefined): void {
     if (guest === undefined) return;
     this.#waiting.delete(guest);

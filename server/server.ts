@@ -285,7 +285,7 @@ function openPort(
       [...(agent ? [agent] : []), ...others].map((link) => link.end("shutdown"))
     );
     await Promise.all(goodbyes);
-    parts.lobby.evictAll();
+    reception.closeAll();
     const { promise: bound, resolve } = Promise.withResolvers<void>();
     using _timer = clock.after(SHUTDOWN_MS, resolve);
     await Promise.race([Promise.all(visits), bound]);

@@ -9,6 +9,7 @@ import { sleep } from "../platform/clock.ts";
 import {
   type Admitted,
   type ByteDuplex,
+  CLASSIC_PREFIX_SETTLE_MS,
   Connection,
   encodeFrame,
   GREETING_DEADLINE_MS,
@@ -18,6 +19,7 @@ import {
   ServerGreeting,
 } from "../protocol/mod.ts";
 import { farewell } from "./farewell.ts";
+import { ClassicInput } from "./classic_input.ts";
 import { runClassicSession } from "./classic_session.ts";
 import { runControlSession } from "./control_session.ts";
 import { runDataSession } from "./data_session.ts";
@@ -32,7 +34,9 @@ const FAILURE_BURST = 20;
 const FAILURE_PAUSE_MS = 2_000;
 /** Bytes that tell the dialects apart: `HELLO {`. */
 const HELLO_PREFIX = "HELLO {";
+/** First two bytes of every TLS client. */
 const TLS_HANDSHAKE = 0x16;
+const TLS_VERSION = 0x03;
 
 /** A connection as the listener hands it over. */
 export interface VisitingSocket extends ByteDuplex {
@@ -54,6 +58,7 @@ export class Reception {
   #parts: ServerParts;
   #policy: VisitPolicy;
   #failures: RateLimit;
+  #connections = new Set<Connection>();
 
   /** Starts with nobody. */
   constructor(parts: ServerParts, policy: VisitPolicy) {
@@ -71,12 +76,13 @@ export class Reception {
     const place = lobby.enter(address, () => connection.close());
     if (place === undefined) {
       log.warn("Refused {address}: the server is full", { address });
-      return connection.close();
+      return await this.#turnAway(connection);
     }
     const setOnBytes = (run: () => void) => {
       onBytes = run;
     };
     const visit: Visit = { connection, address, socket, greeted: place.greeted, setOnBytes };
+    this.#connections.add(connection);
     try {
       await this.#serve(visit);
     } catch (error) {
@@ -87,18 +93,32 @@ export class Reception {
       connection.close();
       visit.room?.[Symbol.dispose]();
       place.left();
+      this.#connections.delete(connection);
     }
+  }
+
+  /** Closes every connection at once, whatever it is doing: the server stops and has said its goodbyes. */
+  closeAll(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+
+  /** Tells a peer that there is no room, unless it may be a classic one, which has no word for that. */
+  async #turnAway(connection: Connection): Promise<void> {
+    const { plaintext, open } = this.#policy;
+    if (plaintext && open) return connection.close();
+    const { code, reason } = full("too many connections");
+    const bytes = encodeFrame("REFUSE", { code, reason });
+    await farewell(connection, { clock: this.#parts.clock, bytes });
   }
 
   async #serve(visit: Visit): Promise<void> {
     using deadline = this.#startDeadline(visit);
     if (visit.socket.handshake) await this.#handshake(visit, visit.socket.handshake);
-    const classic = this.#policy.plaintext && await this.#isClassic(visit);
-    deadline.decided();
-    const admitted = classic ? undefined : await this.#greet(visit);
+    const input = this.#policy.plaintext ? await this.#classicInput(visit) : undefined;
+    const admitted = input === undefined ? await this.#greet(visit) : undefined;
     deadline[Symbol.dispose]();
     visit.greeted();
-    if (classic) await this.#serveClassic(visit);
+    if (input !== undefined) await this.#serveClassic(visit, input);
     else if (admitted) await this.#serveAdmitted(visit, admitted);
   }
 
@@ -107,26 +127,24 @@ export class Reception {
    * all may be a classic client between two heartbeats: it stays, as one of its address's unverified ones,
    * and its greeting counts from its first byte.
    */
-  #startDeadline(visit: Visit): Disposable & { decided(): void } {
+  #startDeadline(visit: Visit): Disposable {
     const { clock, lobby } = this.#parts;
-    const { connection, address } = visit;
+    const { connection, address, setOnBytes } = visit;
     const mayStaySilent = this.#policy.plaintext && this.#policy.open;
-    let stayedSilent = false;
-    const onDeadline = () => {
-      const silent = mayStaySilent && connection.bytesWritten === 0 &&
-        connection.reader.buffered === 0;
-      if (silent) visit.room ??= lobby.admitUnverified(address);
-      if (!silent || stayedSilent || visit.room === undefined) return connection.close();
-      stayedSilent = true;
+    let heard = false;
+    let timer = clock.after(GREETING_DEADLINE_MS, () => {
+      if (mayStaySilent && !heard) visit.room ??= lobby.admitUnverified(address);
+      if (visit.room === undefined) return connection.close();
       visit.greeted();
-    };
-    let timer = clock.after(GREETING_DEADLINE_MS, onDeadline);
-    return {
-      decided: () => {
-        if (stayedSilent) timer = clock.after(GREETING_DEADLINE_MS, () => connection.close());
-      },
-      [Symbol.dispose]: () => timer.cancel(),
-    };
+      setOnBytes(() => {
+        setOnBytes(() => {});
+        timer = clock.after(GREETING_DEADLINE_MS, () => connection.close());
+      });
+    });
+    setOnBytes(() => {
+      heard = true;
+    });
+    return { [Symbol.dispose]: () => timer.cancel() };
   }
 
   async #handshake(visit: Visit, handshake: () => Promise<unknown>): Promise<void> {
@@ -139,32 +157,43 @@ export class Reception {
     }
   }
 
-  /** Looks at the first bytes of a plaintext connection; throws for a peer that may not speak classic. */
-  async #isClassic(visit: Visit): Promise<boolean> {
+  /**
+   * Looks at the first bytes of a plaintext connection: the input of a classic peer, undefined for HB/1. Throws
+   * for a peer that may not speak here.
+   */
+  async #classicInput(visit: Visit): Promise<ClassicInput | undefined> {
     const { connection, address } = visit;
-    const { timeline, log } = this.#parts;
-    const first = await this.#decidingBytes(connection);
+    const { clock, timeline, log } = this.#parts;
+    await connection.reader.peek(1); // An idle connection shall hold no buffer yet.
+    const input = new ClassicInput(connection.reader, clock);
+    const first = await this.#decidingBytes(input);
     if (first.length === 0) throw new Error("it left without a word");
-    if (first[0] === TLS_HANDSHAKE) {
+    if (isTls(first)) {
       log.warn("{address} speaks TLS but this server runs with --plaintext: join it again", {
         address,
       });
       await timeline.audit("tls_on_plaintext", { address });
       throw new Error("it speaks TLS");
     }
-    if (startsHello(first)) return false;
-    if (this.#policy.open) return true;
-    await timeline.audit("classic_refused", { address });
-    throw new Error("a classic peer needs --plaintext --open");
+    if (latin(first).startsWith(HELLO_PREFIX)) return void connection.reader.unread(first);
+    if (!this.#policy.open) {
+      await timeline.audit("classic_refused", { address });
+      throw new Error("a classic peer needs --plaintext --open");
+    }
+    input.unread(first);
+    return input;
   }
 
-  /** Waits until the first bytes tell the dialect: as soon as they are no beginning of HELLO. */
-  async #decidingBytes(connection: Connection): Promise<Uint8Array> {
-    for (let count = 1;; count++) {
-      const bytes = await connection.reader.peek(count);
-      if (bytes.length < count || bytes.length >= HELLO_PREFIX.length) return bytes;
-      if (!HELLO_PREFIX.startsWith(latin(bytes))) return bytes;
+  /** Waits until the first bytes tell the dialect; a classic peer may say "HELLO" and wait for an answer. */
+  async #decidingBytes(input: ClassicInput): Promise<Uint8Array> {
+    const settleMs = this.#policy.open ? CLASSIC_PREFIX_SETTLE_MS : undefined;
+    let bytes = new Uint8Array();
+    while (bytes.length < HELLO_PREFIX.length && HELLO_PREFIX.startsWith(latin(bytes))) {
+      const chunk = await input.next(bytes.length === 0 ? undefined : settleMs);
+      if (chunk === null || chunk === "quiet") return bytes;
+      bytes = new Uint8Array([...bytes, ...chunk]);
     }
+    return bytes;
   }
 
   /** Runs the greeting; undefined when it ended with a refusal, which has been sent and noted. */
@@ -208,7 +237,7 @@ export class Reception {
     });
   }
 
-  async #serveClassic(visit: Visit): Promise<void> {
+  async #serveClassic(visit: Visit, input: ClassicInput): Promise<void> {
     const { address, connection, setOnBytes } = visit;
     const record = await this.#unverifiedRecord({
       id: `classic:${address}`,
@@ -217,7 +246,7 @@ export class Reception {
     });
     visit.room ??= this.#parts.lobby.admitUnverified(address);
     if (visit.room === undefined || record === null) return;
-    await runClassicSession({ connection, record, address, setOnBytes }, this.#parts);
+    await runClassicSession({ connection, input, record, address, setOnBytes }, this.#parts);
   }
 
   async #serveAdmitted(visit: Visit, admitted: Admitted): Promise<void> {
@@ -274,8 +303,8 @@ interface Visit {
   room?: Disposable | undefined;
 }
 
-function startsHello(bytes: Uint8Array): boolean {
-  return latin(bytes).startsWith(HELLO_PREFIX);
+function isTls([first, second]: Uint8Array): boolean {
+  return first === TLS_HANDSHAKE && (second === undefined || second === TLS_VERSION);
 }
 
 function latin(bytes: Uint8Array): string {
