@@ -33,7 +33,7 @@ import { Watch, type WatchedChange } from "./watch.ts";
 export const FAKE_SERVER_ID = "10965244468947a4021d869c0c5126ecc6f84669";
 
 /** Turns of the event loop that a test waits for a condition; each takes about a millisecond. */
-const MAX_TURNS = 2_000;
+const MAX_TURNS = 1_000;
 
 /** Settings of {@linkcode FakeServer.start}. */
 export interface FakeServerOptions {
@@ -171,7 +171,10 @@ export class FakeServer implements AsyncDisposable {
     return this.#waiting.get(method) ?? 0;
   }
 
-  /** Resolves when `condition` holds; rejects when it does not within some turns of the event loop. */
+  /**
+   * Resolves when `condition` holds, rejects when it does not within some turns of the event loop: files and
+   * keys are real, and their operations take such turns.
+   */
   async until(condition: () => boolean | Promise<boolean>): Promise<void> {
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       if (await condition()) return;
@@ -215,14 +218,14 @@ export class FakeServer implements AsyncDisposable {
 
   /** Ends everything; rejects when a connection or a timer is left over. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.parts.lobby.evictAll();
     for (const { agent, others } of this.parts.roster.members()) {
       for (const link of [agent, ...others]) void link?.end("shutdown");
     }
-    while (this.#visits.size > 0) {
+    this.#reception.closeAll();
+    await this.until(async () => {
       await this.clock.advance(60_000);
-      await sleep(systemClock, 0); // Files are real, and their operations take turns of the real event loop.
-    }
+      return this.#visits.size === 0;
+    });
     await this.parts.timeline.flush();
     this.parts.watch[Symbol.dispose]();
     this.#database.close();
