@@ -63,7 +63,9 @@ function isInformation(invocation: ClientInvocation): invocation is Information 
 }
 
 function readArguments(): ClientInvocation {
-  return parseCommandLine(HBCLIENT, Deno.args, {
+  // "deno task client -- --help" hands its own "--" on.
+  const args = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
+  return parseCommandLine(HBCLIENT, args, {
     env: (name) => Deno.env.get(name),
     readTextFile: (path) => Deno.readTextFileSync(path),
     defaultConfigFile: (data) => join(data ?? systemDataDirectory(), `${PROGRAM}.toml`),
