@@ -15,6 +15,7 @@ import {
   type UnknownFrame,
   WRITE_STALL_MS,
 } from "../protocol/mod.ts";
+import { ConnectionWatch } from "./connection_watch.ts";
 import type { Dialled } from "./dial.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { ClientStore, StoredMessage } from "./store.ts";
@@ -59,8 +60,6 @@ export interface SessionPorts {
 
 /** How often the outbox is searched for messages of other processes, in milliseconds. */
 export const OUTBOX_POLL_MS = 2_000;
-/** Parting of wall clock and monotonic clock that means that the machine slept, in milliseconds. */
-export const SLEPT_MS = 5_000;
 /** Messages that are taken from the outbox at once. */
 const OUTBOX_BATCH = 100;
 /** Bytes that may wait on the connection while more messages are put on it. */
@@ -79,14 +78,13 @@ export class AgentSession {
   #sending = false;
   #pollTimer: Timer | undefined;
   #badFields = 0;
-  #stuckSince: { at: number; bytesWritten: number } | undefined;
-  #drift: number;
+  readonly #watch: ConnectionWatch;
 
   /** Takes the connection; nothing is sent before `run()`. */
   constructor(dialled: Pick<Dialled, "connection" | "ack">, ports: SessionPorts) {
     this.#connection = dialled.connection;
     this.#ports = ports;
-    this.#drift = ports.clock.wall() - ports.clock.now();
+    this.#watch = new ConnectionWatch(dialled.connection, ports.clock);
     this.#heartbeat = new Heartbeat({
       clock: ports.clock,
       random: ports.random,
@@ -262,27 +260,12 @@ export class AgentSession {
     this.#pollTimer = this.#ports.clock.after(OUTBOX_POLL_MS, () => {
       this.#poll();
       this.flush();
-      this.#checkWrites();
-      this.#checkNap();
+      if (this.#watch.isStuck()) {
+        this.#lose(`the server took no bytes for ${WRITE_STALL_MS / 1000} s`);
+      }
+      // After a sleep the connection may be dead without anybody knowing: ask at once.
+      if (this.#watch.hasSlept()) this.#heartbeat.probe();
     });
-  }
-
-  #checkWrites(): void {
-    const { bytesWritten, pendingBytes } = this.#connection;
-    const at = this.#ports.clock.now();
-    if (pendingBytes === 0 || this.#stuckSince?.bytesWritten !== bytesWritten) {
-      this.#stuckSince = { at, bytesWritten };
-    } else if (at - this.#stuckSince.at >= WRITE_STALL_MS) {
-      this.#lose(`the server took no bytes for ${WRITE_STALL_MS / 1000} s`);
-    }
-  }
-
-  /** After a sleep, which stops the monotonic clock, the connection may be dead: ask at once. */
-  #checkNap(): void {
-    const { clock } = this.#ports;
-    const drift = clock.wall() - clock.now();
-    if (Math.abs(drift - this.#drift) > SLEPT_MS) this.#heartbeat.probe();
-    this.#drift = drift;
   }
 
   /** Tells the server what it did wrong, where that can still be told. */

@@ -145,7 +145,7 @@ Deno.test("Agent connects, beats at once with vitals, and says so", async () => 
   assertEquals(stage.agent.roundTripMs, 0);
 });
 
-Deno.test("Agent answers PING with PONG at once", async () => {
+Deno.test("[HB-41] Agent answers PING with PONG at once", async () => {
   await using stage = new Stage();
   await stage.start();
   stage.peer.connection.send({ verb: "PING", n: 7 });
@@ -153,7 +153,7 @@ Deno.test("Agent answers PING with PONG at once", async () => {
   assertEquals(stage.peer.of("PONG"), [{ verb: "PONG", n: 7 }]);
 });
 
-Deno.test("Agent stores a message of the server, then acknowledges it, and shows it once", async () => {
+Deno.test("[HB-50] [HB-51] Agent stores a message of the server, then acknowledges it, and shows it once", async () => {
   await using stage = new Stage();
   await stage.start();
   const message = { verb: "MESSAGE" as const, id: `${ID}1`, at: 5, text: "hello" };
@@ -171,7 +171,7 @@ Deno.test("Agent stores a message of the server, then acknowledges it, and shows
   assertEquals(stage.peer.of("RECEIPT").at(-1)?.state, "shown");
 });
 
-Deno.test("Agent refuses a message that it cannot store, by its id", async () => {
+Deno.test("[HB-54] Agent refuses a message that it cannot store, by its id", async () => {
   await using stage = new Stage();
   await stage.start();
   stage.store.receive = () => {
@@ -195,7 +195,7 @@ Deno.test("Agent tells after a reconnect what was shown while it was offline", a
   assertEquals(stage.store.untold(10), []);
 });
 
-Deno.test("Agent sends its outbox in order and removes a message on its receipt", async () => {
+Deno.test("[HB-51] Agent sends its outbox in order and removes a message on its receipt", async () => {
   await using stage = new Stage();
   const ids = ["one", "two"].map((text) => stage.agent.say(text));
   await stage.start();
@@ -208,7 +208,7 @@ Deno.test("Agent sends its outbox in order and removes a message on its receipt"
   assertEquals(stage.store.queuedAfter(0, 10).map(({ text }) => text), ["three"]);
 });
 
-Deno.test("Agent resends after a reconnect and only then, in order", async () => {
+Deno.test("[HB-51] Agent resends after a reconnect and only then, in order", async () => {
   await using stage = new Stage();
   await stage.start();
   stage.agent.say("one");
@@ -254,7 +254,7 @@ Deno.test("Agent keeps a message that the server has no space for and drops one 
   assertEquals(stage.store.queuedAfter(0, 10).map(({ id }) => id), [kept]);
 });
 
-Deno.test("Agent.say() refuses empty, oversized and broken texts", async () => {
+Deno.test("[HB-52] Agent.say() refuses empty, oversized and broken texts", async () => {
   await using stage = new Stage();
   for (const text of ["", "x".repeat(MAX_MESSAGE_BYTES + 1), "\ud800"]) {
     const error = assertThrows(() => stage.agent.say(text), ClientError);
@@ -275,7 +275,7 @@ Deno.test("Agent reconnects with growing jitter while the server is away", async
   assertEquals(waiting?.kind === "waiting" && waiting.reason.startsWith("Cannot connect"), true);
 });
 
-Deno.test("Agent gives a silent server up after 1.5 intervals and reconnects", async () => {
+Deno.test("[HB-48] Agent gives a silent server up after 1.5 intervals and reconnects", async () => {
   await using stage = new Stage();
   stage.peerReads = false;
   await stage.start();
@@ -338,7 +338,7 @@ for (const code of ["version", "unknown_client", "bad_proof", "revoked", "name_t
   });
 }
 
-Deno.test("Agent tries again when the server is full or closing", async () => {
+Deno.test("[HB-33] Agent tries again when the server is full or closing", async () => {
   await using stage = new Stage();
   stage.failures = [new RefusedError("full", "x"), new RefusedError("closed", "x")];
   await stage.start();
@@ -377,7 +377,7 @@ Deno.test("Agent does not hide an error that is no answer of the network", async
   await assertRejects(() => stage.running, TypeError, "a bug");
 });
 
-Deno.test("Agent.stop() says BYE and waits for the server to close", async () => {
+Deno.test("[HB-55] Agent.stop() says BYE and waits for the server to close", async () => {
   await using stage = new Stage();
   await stage.start();
   const stopped = stage.agent.stop("reboot", 600);
@@ -409,7 +409,7 @@ Deno.test("Agent.stop() ends a wait at once", async () => {
   assertEquals(stage.attempts.length, 1);
 });
 
-Deno.test("Agent answers bad fields with REFUSE and closes at the third", async () => {
+Deno.test("[HB-7] Agent answers bad fields with REFUSE and closes at the third", async () => {
   await using stage = new Stage();
   await stage.start();
   const bad = new TextEncoder().encode('PING {"n":-1}\n');
@@ -423,7 +423,7 @@ Deno.test("Agent answers bad fields with REFUSE and closes at the third", async 
   assert(peer.ended);
 });
 
-Deno.test("Agent ignores unknown verbs and reserved ones", async () => {
+Deno.test("[HB-6] Agent ignores unknown verbs and reserved ones", async () => {
   await using stage = new Stage();
   await stage.start();
   await stage.peer.connection.write(new TextEncoder().encode('NOVELTY {"x":1}\n'));
@@ -431,7 +431,7 @@ Deno.test("Agent ignores unknown verbs and reserved ones", async () => {
   assert(!stage.peer.ended);
 });
 
-Deno.test("Agent tells the server about a frame out of place, closes and reconnects", async () => {
+Deno.test("[HB-9] Agent tells the server about a frame out of place, closes and reconnects", async () => {
   await using stage = new Stage();
   await stage.start();
   const first = stage.peer;

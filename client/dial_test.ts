@@ -184,7 +184,7 @@ Deno.test("dial() names every address and what happened there", async () => {
   assert(error.hint !== undefined);
 });
 
-Deno.test("dial() refuses a server with another certificate for the same name", async () => {
+Deno.test("[HB-35] dial() refuses a server with another certificate for the same name", async () => {
   const pinned = await makeCertificate("2020-01-01", "2100-01-01");
   const keys = await generateKeyPair();
   await using server = tls(await makeCertificate("2020-01-01", "2100-01-01"), greeter(keys));
@@ -267,7 +267,7 @@ Deno.test("dial() passes on a refusal in the server's words", async () => {
   assertStringIncludes(error.message, "shut\\x1b[31m out");
 });
 
-Deno.test("dial() in plaintext refuses a server with another id", async () => {
+Deno.test("[HB-30] dial() in plaintext refuses a server with another id", async () => {
   const keys = await generateKeyPair();
   await using server = plain(greeter(keys, "b".repeat(40)));
   const error = await assertRejects(

@@ -45,7 +45,7 @@ async function live(
   }
 }
 
-Deno.test("Heartbeat beats at once, then at a random offset, then every interval", async () => {
+Deno.test("[HB-40] Heartbeat beats at once, then at a random offset, then every interval", async () => {
   const { clock, sent, heartbeat } = setUp();
   heartbeat.start();
   await live({ clock, heartbeat }, 66_000);
@@ -69,7 +69,7 @@ Deno.test("Heartbeat measures the round trip of the beat that is answered", asyn
   heartbeat[Symbol.dispose]();
 });
 
-Deno.test("Heartbeat gives the server up after 1.5 intervals without a byte, once", async () => {
+Deno.test("[HB-48] Heartbeat gives the server up after 1.5 intervals without a byte, once", async () => {
   const { clock, sent, silences, heartbeat } = setUp();
   heartbeat.start();
   await clock.advance(10_000);

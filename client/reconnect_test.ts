@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { RECONNECT_MAX_MS, RECONNECT_MIN_MS } from "../protocol/mod.ts";
 import { Reconnect, reconnectDelay, SHUTDOWN_SPREAD_MS, shutdownDelay } from "./reconnect.ts";
 
-Deno.test("reconnectDelay() stays between 1 s and 60 s for every attempt", () => {
+Deno.test("[HB-48] reconnectDelay() stays between 1 s and 60 s for every attempt", () => {
   fc.assert(
     fc.property(
       fc.nat(5_000),

@@ -44,7 +44,7 @@ Deno.test("ClientStore queues one id once", () => {
   });
 });
 
-Deno.test("ClientStore refuses a message beyond 1,000", () => {
+Deno.test("[HB-53] ClientStore refuses a message beyond 1,000", () => {
   withStore(({ store }) => {
     for (let count = 0; count < MAX_OUTBOX_MESSAGES; count++) store.queue(message("x"));
     const error = assertThrows(() => store.queue(message("x")), OutboxFullError);
@@ -53,7 +53,7 @@ Deno.test("ClientStore refuses a message beyond 1,000", () => {
   });
 });
 
-Deno.test("ClientStore refuses a message beyond 5 MiB and takes one that just fits", () => {
+Deno.test("[HB-53] ClientStore refuses a message beyond 5 MiB and takes one that just fits", () => {
   withStore(({ store }) => {
     store.queue(message("ä".repeat(MAX_OUTBOX_BYTES / 2 - 1)));
     assertThrows(() => store.queue(message("xyz")), OutboxFullError);
@@ -62,7 +62,7 @@ Deno.test("ClientStore refuses a message beyond 5 MiB and takes one that just fi
   });
 });
 
-Deno.test("ClientStore knows a message of the server again", () => {
+Deno.test("[HB-51] ClientStore knows a message of the server again", () => {
   withStore(({ store, directory }) => {
     const hello = message("hello");
     assert(store.receive(hello));

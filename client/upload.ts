@@ -8,18 +8,13 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { type Clock, type Random, sleep } from "../platform/clock.ts";
 import { uuidV7 } from "../platform/random.ts";
-import {
-  byteStream,
-  checkFileName,
-  ProtocolError,
-  pumpBytes,
-  TRANSFER_STALL_MS,
-} from "../protocol/mod.ts";
+import { byteStream, ProtocolError, pumpBytes, TRANSFER_STALL_MS } from "../protocol/mod.ts";
 import { ClientError, RefusedError } from "./client_error.ts";
 import { ConnectionEndedError, DataConnection, type TransferAnswer } from "./data_connection.ts";
 import type { Dialled } from "./dial.ts";
 import { EXIT } from "./exit_code.ts";
-import { changed, cutOff, rejected, TransferError, unreadable } from "./transfer_error.ts";
+import { openSource, type SourceFile } from "./source_file.ts";
+import { changed, cutOff, rejected, TransferError } from "./transfer_error.ts";
 
 /** How far one file is. */
 export interface UploadProgress {
@@ -71,13 +66,10 @@ const BUSY_PAUSE_MS = [1_000, 5_000] as const;
 /** Time for END to leave, in milliseconds. */
 const END_LIMIT_MS = 2_000;
 
-/** One file that is open for sending. */
-interface Source {
+/** One file that is being sent. */
+interface Source extends SourceFile {
   path: string;
   id: string;
-  file: Deno.FsFile;
-  size: number;
-  mtime: number | undefined;
 }
 
 /** Sends files one after the other; closes its connection when disposed of. */
@@ -248,51 +240,6 @@ export class Uploader implements AsyncDisposable {
       return changed(path, { keepsConnection: false });
     }
     return error;
-  }
-}
-
-/** Opens a regular file whose name the server's gate will accept; rejects with a `TransferError`. */
-async function openSource(path: string): Promise<Omit<Source, "id" | "path">> {
-  const facts = await attempt(path, () => Deno.stat(path));
-  if (facts.isDirectory) throw unreadable(path, "directories are not supported yet");
-  if (!facts.isFile) throw unreadable(path, "it is no regular file");
-  checkName(path);
-  const file = await attempt(path, () => Deno.open(path));
-  try {
-    // What counts is the file that is now open, whatever the name stands for by then.
-    const { size, mtime } = await file.stat();
-    return { file, size, mtime: mtime?.getTime() };
-  } catch (error) {
-    file.close();
-    throw unreadable(path, `it cannot be read: ${wordsOf(error)}`, error);
-  }
-}
-
-function checkName(path: string): void {
-  try {
-    checkFileName(basename(path));
-  } catch (cause) {
-    throw new TransferError(path, `its name is not allowed: ${wordsOf(cause)}`, {
-      exitCode: EXIT.refused,
-      code: "bad_name",
-      hint: "Send it under another name",
-      keepsConnection: true,
-      cause,
-    });
-  }
-}
-
-async function attempt<T>(path: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      throw unreadable(path, "there is no such file", cause);
-    }
-    if (cause instanceof Deno.errors.PermissionDenied) {
-      throw unreadable(path, "this user may not read it", cause);
-    }
-    throw unreadable(path, `it cannot be read: ${wordsOf(cause)}`, cause);
   }
 }
 

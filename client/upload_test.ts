@@ -163,7 +163,7 @@ for (
   });
 }
 
-Deno.test("Uploader stops at once at a REJECT in the middle of the bytes, and reconnects", async () => {
+Deno.test("[HB-66] Uploader stops at once at a REJECT in the middle of the bytes, and reconnects", async () => {
   let taken = 0;
   await using stage = new Stage(async (side) => {
     const { id } = await side.frame("FILE");
@@ -231,7 +231,7 @@ Deno.test("Uploader gives exit code 6 when the server finds another digest", asy
   assertEquals([error.exitCode, error.code], [6, "hash"]);
 });
 
-Deno.test("Uploader cancels a file that was changed while it was sent, and goes on", async () => {
+Deno.test("[HB-65] Uploader cancels a file that was changed while it was sent, and goes on", async () => {
   let path = "";
   await using stage = new Stage(async (side) => {
     const { id } = await side.frame("FILE");
@@ -281,7 +281,7 @@ Deno.test("Uploader refuses directories, missing files and bad names without con
   assertEquals(stage.connections, 0);
 });
 
-Deno.test("Uploader gives up after 60 s without progress", async () => {
+Deno.test("[HB-67] Uploader gives up after 60 s without progress", async () => {
   for (const ready of [false, true]) {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     await using stage = new Stage(async (side) => {
