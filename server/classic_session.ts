@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isUtf8 } from "node:buffer";
 import {
   byteStream,
   checkOffer,
@@ -25,6 +26,7 @@ import {
 import type { ClassicInput } from "./classic_input.ts";
 import { farewell } from "./farewell.ts";
 import type { ServerParts } from "./parts.ts";
+import { recordFile } from "./record_file.ts";
 import type { Link, Member } from "./roster.ts";
 import type { ClientRecord } from "./store_record.ts";
 import { type IncomingFile, TransferError } from "./vault.ts";
@@ -176,6 +178,7 @@ class ClassicSession implements Link {
   /** Answers an offer and takes its bytes; resolves with the tokens that came glued behind a refused one. */
   async #onOffer(token: OfferToken): Promise<ClassicToken[]> {
     const { vault } = this.#parts;
+    if (!isUtf8(token.nameBytes)) return await this.#reject(token, "the name is no UTF-8");
     const offer = checkOffer([token.name], token.size);
     if ("code" in offer) return await this.#reject(token, offer.reason);
     const refusal = vault.refusal(offer);
@@ -203,8 +206,8 @@ class ClassicSession implements Link {
     if (rest.length > 0 && !isTokenStart(rest)) {
       return await this.#abort(name, `more than the announced ${offer.size} bytes came`);
     }
-    const published = await file.publish();
-    await this.#record(published);
+    const id = this.#parts.newId();
+    await recordFile(await file.publish(), { id, member: this.#member, parts: this.#parts });
     return rest.length > 0 ? this.#tokeniser.push(rest) : [];
   }
 
@@ -216,26 +219,6 @@ class ClassicSession implements Link {
       rest = new Uint8Array([...rest, ...more]);
     }
     return rest;
-  }
-
-  async #record(file: { path: string; as: string; bytes: number; sha256: string }): Promise<void> {
-    const { clock, log, newId, onFile, store, timeline } = this.#parts;
-    const { id: client, name } = this.#member.record;
-    const { path, bytes, sha256 } = file;
-    await store.addFile({
-      id: newId(),
-      client,
-      direction: "in",
-      name: file.as,
-      path,
-      bytes,
-      sha256,
-      state: "stored",
-      at: clock.wall(),
-    });
-    timeline.changed();
-    log.info("{name}: stored {path} ({bytes} bytes)", { name, path, bytes });
-    onFile({ from: name, path, bytes });
   }
 
   async #reject(

@@ -22,9 +22,9 @@ import type { Guest } from "./control_session.ts";
 import { farewell } from "./farewell.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { ServerParts } from "./parts.ts";
+import { recordFile } from "./record_file.ts";
 import type { Link, Member } from "./roster.ts";
-import { StoreError } from "./store.ts";
-import { type IncomingFile, type PublishedFile, TransferError } from "./vault.ts";
+import { type IncomingFile, TransferError } from "./vault.ts";
 
 /** Time in which a sender can read why its file was refused in the middle, in milliseconds. */
 const DRAIN_MS = 5_000;
@@ -180,28 +180,9 @@ class DataSession implements Link {
       );
     }
     const published = await file.publish(sum.sha256);
-    await this.#record(id, published);
+    await recordFile(published, { id, member: this.#member, parts: this.#parts });
     const { as, sha256 } = published;
     this.#connection.send({ verb: "STORED", id, as, bytes: offer.size, sha256 });
-  }
-
-  async #record(id: string, file: PublishedFile): Promise<void> {
-    const { clock, log, onFile, store, timeline, vault } = this.#parts;
-    const { id: client, name } = this.#member.record;
-    const { as, path, bytes, sha256 } = file;
-    const stored = { direction: "in" as const, state: "stored", at: clock.wall() };
-    try {
-      await store.addFile({ id, client, name: as, path, bytes, sha256, ...stored });
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      // Sent again, as REJECT asks for, it would lie there twice.
-      await vault.takeBack(file);
-      const reason = "The server could not record the file in its database";
-      throw new TransferError(error.full ? "no_space" : "io", reason, { cause: error });
-    }
-    timeline.changed();
-    log.info("{name}: stored {path} ({bytes} bytes)", { name, path, bytes });
-    onFile({ from: name, path, bytes });
   }
 
   #reject(id: string, why: { code: FrameOf<"REJECT">["code"]; reason: string }): void {
