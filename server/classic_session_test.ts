@@ -466,6 +466,18 @@ Deno.test("[HB-67] a classic file without a byte for 60 s is given up", async ()
   await closedWithNothing(server, peer);
 });
 
+for (const bytes of ["", "hel"]) {
+  Deno.test(`[HB-10] a classic stream that ends after ${bytes.length} of 5 bytes publishes nothing`, async () => {
+    await using place = await begin();
+    const { server, peer } = place;
+    await peer.raw("a.txt|5\n");
+    assertEquals(await peer.text(11), "READY|a.txt");
+    await peer.raw(bytes);
+    await peer.finish();
+    await closedWithNothing(server, peer);
+  });
+}
+
 Deno.test("[HB-66] a disk that fails in the middle ends the connection, as there is no word for it", async () => {
   const files = {
     ...systemFiles,

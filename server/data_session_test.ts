@@ -321,7 +321,7 @@ Deno.test("[HB-62] surplus of many megabytes is not stored and not read as verbs
   assert(await flood instanceof Error, "it was cut off");
 });
 
-for (const bytes of ["", "hello"]) {
+for (const bytes of ["", "hel", "hello"]) {
   Deno.test(`[HB-10] a stream that ends after ${bytes.length} of 5 bytes publishes nothing`, async () => {
     await using place = await begin();
     const { peer } = place;
@@ -332,6 +332,17 @@ for (const bytes of ["", "hello"]) {
     await endsWithNothing(place, "REFUSE");
   });
 }
+
+Deno.test("[HB-10] a connection that is reset in the middle of a large file publishes nothing", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  peer.send(offer(1, ["a.bin"], 8 * MIB));
+  await peer.expect("READY");
+  await peer.raw(new Uint8Array(2 * MIB + 5));
+  peer.connection.close();
+  await peer.ended;
+  assertEquals([await server.published(), await server.staged()], [[], 0]);
+});
 
 for (const early of ["raw bytes", "after a REJECT"]) {
   Deno.test(`[HB-68] bytes without READY are no file's: ${early}`, async () => {
