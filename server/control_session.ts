@@ -172,7 +172,8 @@ export class ControlSession implements Link, Session {
   async #serve(): Promise<void> {
     while (true) {
       const frame = await this.#frames.next();
-      if (frame === null) return;
+      // What has been read ahead does not count any more once this side has closed.
+      if (frame === null || this.connection.closed) return;
       if (frame.verb === "BYE") return this.#onBye(frame);
       if (frame.verb !== "unknown") await this.#handle(frame);
       else this.#unknownVerbs++;

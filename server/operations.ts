@@ -31,6 +31,9 @@ import type { TimelineFilter } from "./timeline.ts";
 
 /** Uses of one join key at most. */
 const MAX_USES = 10_000;
+/** Tags and addresses that clients accept in a join key. */
+const MAX_TAGS = 32;
+const MAX_ADDRESSES = 16;
 /** Longest life of a join key, in milliseconds: a year. */
 const MAX_TTL_MS = 366 * 24 * 3_600_000;
 
@@ -103,7 +106,7 @@ export class Operations {
     const id = newId();
     const secret = randomBytes(INVITE_SECRET_BYTES);
     const createdAt = clock.wall();
-    const expiresAt = createdAt + request.ttlMs;
+    const expiresAt = createdAt + Math.ceil(request.ttlMs);
     await store.addInvite({ id, secret, expiresAt, usesLeft: uses, name, tags, createdAt });
     await timeline.audit("invited", { invite: id, name, tags, uses });
     const key = encodeJoinKey({
@@ -191,11 +194,12 @@ export class Operations {
     const member = this.#one(who);
     const { id, name } = member.record;
     await store.revoke(name, clock.wall());
-    watch.forget(id);
-    roster.remove(id);
     await timeline.audit("revoked", { client: id, name });
     const links = [...(member.agent ? [member.agent] : []), ...member.others];
     await Promise.all(links.map((link) => link.end("revoked")));
+    // Last, as whatever it says until then would put it on the lists again.
+    watch.forget(id);
+    roster.remove(id);
     return { revoked: name };
   }
 
@@ -221,7 +225,7 @@ export class Operations {
   }
 
   #one(who: string): Member {
-    const [member] = this.#parts.roster.resolve(who).length === 1 ? this.#resolve(who) : [];
+    const member = this.#parts.roster.byName(who);
     if (member !== undefined) return member;
     throw new OperationError(
       "not_found",
@@ -241,7 +245,7 @@ export class Operations {
     return reachableAddresses(hostname).map((host) => showAddress(host, port));
   }
 
-  #checkInvite({ name, tags, uses, ttlMs }: InviteRequest): void {
+  #checkInvite({ name, tags, uses, ttlMs, addresses }: InviteRequest): void {
     const refuse = (why: string) => {
       throw new OperationError("bad_request", `Cannot make a join key: ${why}`);
     };
@@ -252,6 +256,8 @@ export class Operations {
       if (!(error instanceof ProtocolError)) throw error;
       refuse(error.message);
     }
+    if (tags.length > MAX_TAGS) refuse(`it can hold at most ${MAX_TAGS} tags`);
+    if (addresses.length > MAX_ADDRESSES) refuse(`it can hold at most ${MAX_ADDRESSES} addresses`);
     if (!Number.isInteger(uses) || uses < 1 || uses > MAX_USES) {
       refuse(`its uses must be a whole number from 1 to ${MAX_USES}`);
     }
