@@ -180,12 +180,9 @@ export class Operations {
     return (await this.#parts.store.events(this.#filter(request))).map(eventView);
   }
 
-  /** The timeline as it stands and as it grows, until `signal` aborts. */
-  async *follow(request: LogRequest, signal: AbortSignal): AsyncGenerator<EventView> {
-    await this.#parts.timeline.flush();
-    for await (const event of this.#parts.timeline.follow(this.#filter(request), signal)) {
-      yield eventView(event);
-    }
+  /** The timeline as it stands and as it grows, until `signal` aborts; throws at once for an unknown client. */
+  follow(request: LogRequest, signal: AbortSignal): AsyncGenerator<EventView> {
+    return this.#follow(this.#filter(request), signal);
   }
 
   /** Shuts a client out and ends its sessions. */
@@ -232,6 +229,11 @@ export class Operations {
       `Cannot find "${who}": no client has that name`,
       'see "hbserver clients"',
     );
+  }
+
+  async *#follow(filter: TimelineFilter, signal: AbortSignal): AsyncGenerator<EventView> {
+    await this.#parts.timeline.flush();
+    for await (const event of this.#parts.timeline.follow(filter, signal)) yield eventView(event);
   }
 
   #filter({ who, kinds, since }: LogRequest): TimelineFilter {

@@ -122,7 +122,7 @@ function guard({ parts, token, hostname }: ApiRoutesOptions): MiddlewareHandler 
     burst: WRONG_TOKEN_BURST,
     refillMs: WRONG_TOKEN_REFILL_MS,
   });
-  const hosts = [...LOCAL_HOSTS, hostname];
+  const hosts = [...LOCAL_HOSTS, hostname.includes(":") ? `[${hostname}]` : hostname];
   const wanted = new TextEncoder().encode(`Bearer ${token}`);
   return async (context, next) => {
     const host = (context.req.header("host") ?? "").replace(/:\d+$/, "");
@@ -166,8 +166,9 @@ function lines(
 ): ReadableStream<Uint8Array> {
   const abort = new AbortController();
   const stop = () => abort.abort();
-  stopping.addEventListener("abort", stop, { once: true });
   const events = follow(abort.signal);
+  stopping.addEventListener("abort", stop, { once: true });
+  if (stopping.aborted) stop();
   const encoder = new TextEncoder();
   return new ReadableStream({
     async pull(controller) {
