@@ -46,6 +46,7 @@ export class Timeline {
   #beats: NewEvent[] = [];
   #droppedBeats = 0;
   #flushTimer: Timer | undefined;
+  #writing: Promise<void> | undefined;
   #followers = new Set<() => void>();
   #audits: RateLimit;
 
@@ -63,7 +64,7 @@ export class Timeline {
       this.#droppedBeats++;
     }
     this.#beats.push({ at: this.#options.clock.wall(), client, kind: "beat", data });
-    this.#flushTimer ??= this.#options.clock.after(BEAT_FLUSH_MS, () => void this.flush());
+    this.#startTimer();
   }
 
   /**
@@ -92,21 +93,40 @@ export class Timeline {
     }
   }
 
-  /** Hands waiting beats to the store now. */
+  /** Hands waiting beats to the store, after those that are on their way to it. */
   async flush(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
     this.#flushTimer?.cancel();
     this.#flushTimer = undefined;
-    const beats = this.#beats.splice(0);
-    if (beats.length === 0) return;
+    if (this.#beats.length === 0) return;
+    this.#writing = this.#write(this.#beats.splice(0));
+    await this.#writing;
+  }
+
+  /** Writes one batch at a time: what comes while the store is stuck waits here, where it is bounded. */
+  async #write(beats: NewEvent[]): Promise<void> {
     const { store, log } = this.#options;
     try {
       await store.addEvents(beats);
       this.changed();
     } catch (error) {
-      const lost = beats.length + this.#droppedBeats;
-      this.#droppedBeats = 0;
-      log.error("Cannot record {lost} heartbeats: {error}", { lost, error: String(error) });
+      log.error("Cannot record {lost} heartbeats: {error}", {
+        lost: beats.length,
+        error: String(error),
+      });
     }
+    if (this.#droppedBeats > 0) {
+      const dropped = this.#droppedBeats;
+      this.#droppedBeats = 0;
+      log.error("Left {dropped} heartbeats out: the database was too slow", { dropped });
+    }
+    this.#writing = undefined;
+    if (this.#beats.length > 0) this.#startTimer();
+  }
+
+  #startTimer(): void {
+    if (this.#writing !== undefined) return;
+    this.#flushTimer ??= this.#options.clock.after(BEAT_FLUSH_MS, () => void this.flush());
   }
 
   /** Wakes everybody who follows: the store holds new lines. */
