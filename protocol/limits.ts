@@ -73,8 +73,16 @@ export const LOST_INTERVALS = 0.75;
 export const RECOVERY_BEATS = 2;
 /** Shortest wait before a reconnect, in milliseconds. */
 export const RECONNECT_MIN_MS = 1_000;
-/** Longest wait before a reconnect, in milliseconds. */
+/** Longest wait before a reconnect, in milliseconds, however long the interval is. */
 export const RECONNECT_MAX_MS = 60_000;
+/** The same in intervals (60 s at 20 s), so that every limit scales with the interval. */
+export const RECONNECT_MAX_INTERVALS = 3;
+/**
+ * Time that every client has to come back after the server started or stood still, in intervals (70 s at
+ * 20 s): the longest wait before a reconnect and half an interval for the connection itself. One DOWN period
+ * would be too short for a client that waits for 60 s.
+ */
+export const COME_BACK_INTERVALS = 3.5;
 /** Data connections that one client may hold at once. */
 export const MAX_DATA_CONNECTIONS_PER_CLIENT = 2;
 /** Time without a byte of progress after which a transfer is given up, in milliseconds. */

@@ -78,7 +78,7 @@ Deno.test("commitGroup() fails a call of a method that there is not", () => {
 Deno.test("[HB-50] commitGroup() answers nobody with success when the commit fails", () => {
   using store = open();
   class FailingAtCommit extends StoreDatabase {
-    override noteSeen(): void {
+    override noteConnected(): void {
       store.database.exec("PRAGMA defer_foreign_keys = ON");
       store.database.exec(
         `INSERT INTO message (id, client, direction, sent_at, at, text, state)
@@ -88,7 +88,7 @@ Deno.test("[HB-50] commitGroup() answers nobody with success when the commit fai
   }
   const { database } = store;
   const tables = new FailingAtCommit(database);
-  const calls = [receive(1), call(2, "noteSeen", []), receive(3)];
+  const calls = [receive(1), call(2, "noteConnected", []), receive(3)];
   assertEquals(commitGroup(calls, { database, tables }).map(outcome), [
     "failed",
     "failed",

@@ -8,6 +8,7 @@
  */
 
 import {
+  COME_BACK_INTERVALS,
   DOWN_INTERVALS,
   DOWN_INTERVALS_FAR,
   FAR_ROUND_TRIP_MS,
@@ -48,6 +49,8 @@ export interface Timing {
   downFarMs: number;
   /** Time after a lost connection until DOWN. */
   lostMs: number;
+  /** Time that everybody has to come back after the server started or stood still. */
+  comeBackMs: number;
 }
 
 /** Derives all limits from the interval; `downMs` may be set by the operator. */
@@ -59,6 +62,7 @@ export function timingOf(intervalMs: number, downMs = intervalMs * DOWN_INTERVAL
     downMs,
     downFarMs: downMs * (DOWN_INTERVALS_FAR / DOWN_INTERVALS),
     lostMs: Math.min(intervalMs * LOST_INTERVALS, downMs),
+    comeBackMs: Math.max(intervalMs * COME_BACK_INTERVALS, downMs),
   };
 }
 
@@ -247,6 +251,7 @@ function onConnected(step: Step, { now, watched }: { now: number; watched: boole
   presence.watched = watched;
   presence.lostAt = undefined;
   presence.plannedUntil = undefined;
+  presence.graceUntil = now; // It has come back.
   presence.beats = 0;
   presence.lastBeat = undefined; // The gap across a reconnect says nothing of the usual one.
   onHeard(step, now);

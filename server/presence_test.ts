@@ -82,7 +82,7 @@ function around(limitMs: number, begin: () => Subject): PresenceState[] {
   return [-1, 0, 1].map((off) => begin().wait(limitMs + off).state);
 }
 
-Deno.test("timingOf() derives the limits of 20 s: 25, 30, 50, 60 and 15 s [HB-43] [HB-44]", () => {
+Deno.test("timingOf() derives the limits of 20 s: 25, 30, 50, 60, 15 and 70 s [HB-43] [HB-44] [HB-47]", () => {
   assertEquals(timingOf(20_000), {
     intervalMs: 20_000,
     lateMs: 25_000,
@@ -90,6 +90,7 @@ Deno.test("timingOf() derives the limits of 20 s: 25, 30, 50, 60 and 15 s [HB-43
     downMs: 50_000,
     downFarMs: 60_000,
     lostMs: 15_000,
+    comeBackMs: 70_000,
   });
 });
 
@@ -101,6 +102,7 @@ Deno.test("timingOf() lets no earlier limit lie behind a DOWN that the operator 
     downMs: 10_000,
     downFarMs: 12_000,
     lostMs: 10_000,
+    comeBackMs: 70_000,
   });
   assertEquals(new Subject(timingOf(20_000, 10_000)).wait(10_000).path(), [
     "UP>LATE silent",

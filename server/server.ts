@@ -15,8 +15,14 @@ import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
 import { Alarm, type Notice } from "./alarm.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
 import { type ApiServer, openApiServer } from "./http/api_server.ts";
-import { acceptAll, openListener, plainAddress } from "./listener.ts";
-import { Lobby, type LobbyLimits } from "./lobby.ts";
+import {
+  acceptAll,
+  type AcceptedSocket,
+  openListener,
+  plainAddress,
+  type PortListener,
+} from "./listener.ts";
+import { Lobby, type LobbyLimits, MAX_CONNECTIONS, MAX_TLS_CONNECTIONS } from "./lobby.ts";
 import { Operations } from "./operations.ts";
 import type { IncomingMessage, ServerParts } from "./parts.ts";
 import { timingOf } from "./presence.ts";
@@ -25,7 +31,7 @@ import { openStore, type Store } from "./store.ts";
 import type { ClientRecord } from "./store_record.ts";
 import { Timeline } from "./timeline.ts";
 import { Vault } from "./vault.ts";
-import { Reception, type VisitingSocket } from "./visit.ts";
+import { Reception } from "./visit.ts";
 import { Watch } from "./watch.ts";
 
 /** Time that all sessions together have to say goodbye when the server stops, in milliseconds. */
@@ -121,7 +127,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   restore(await store.clients(), parts);
   startPruning(parts, stack);
   const listener = openPort(options, { identity, parts, stack });
-  const address = listener.addr as Deno.NetAddr;
+  const address = listener.addr;
   const policy = { plaintext: options.plaintext === true, open: options.open === true };
   const operations = new Operations(parts, { ...policy, identity, address });
   const api = await openApi(options, { parts, operations, directory, stack });
@@ -196,10 +202,10 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
         // Any byte of a suspect refutes, so it is asked for one.
         if (change.to === "SUSPECT") roster.get(change.client)?.agent?.ping();
       },
-      onDoubt: (reason) =>
-        log.warn("Every client gets a full DOWN period anew: {reason}", { reason }),
+      onDoubt: (reason) => log.warn("Every deadline starts anew: {reason}", { reason }),
     }),
   );
+  const connections = options.plaintext === true ? MAX_CONNECTIONS : MAX_TLS_CONNECTIONS;
   const newId = () => uuidV7(clock);
   const vault = new Vault({
     directory: options.filesDirectory ?? join(directory.path, "files"),
@@ -215,7 +221,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     roster,
     timeline,
     vault,
-    lobby: new Lobby(options.lobbyLimits),
+    lobby: new Lobby({ connections, ...options.lobbyLimits }),
     randomBytes: systemRandomBytes,
     newId,
     onMessage: options.onMessage ?? (() => {}),
@@ -223,7 +229,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   };
 }
 
-/** Puts the clients on record under watch: each has one DOWN period to come back (HB-47). */
+/** Puts the clients on record under watch: each has some time to come back (HB-47). */
 function restore(records: ClientRecord[], { clock, roster, watch }: ServerParts): void {
   for (const record of records) {
     roster.admit(record);
@@ -255,13 +261,13 @@ function startPruning({ clock, log, store }: ServerParts, stack: AsyncDisposable
 function openPort(
   options: ServerOptions,
   context: { identity: ServerIdentity; parts: ServerParts; stack: AsyncDisposableStack },
-): Deno.Listener {
+): PortListener {
   const { identity, parts, stack } = context;
   const { clock, log, roster } = parts;
   const { hostname, port } = options.listen ?? { hostname: "0.0.0.0", port: DEFAULT_PORT };
   const plaintext = options.plaintext === true;
   const tls = plaintext ? undefined : { cert: identity.certificatePem, key: identity.keyPem };
-  const listener = openListener({ hostname, port, tls });
+  const listener = openListener({ hostname, port, tls, clock });
   const reception = new Reception(parts, {
     serverId: identity.serverId,
     plaintext,
@@ -269,10 +275,8 @@ function openPort(
   });
   const abort = new AbortController();
   const visits = new Set<Promise<void>>();
-  const onConnection = (conn: Deno.TcpConn | Deno.TlsConn) => {
-    const { hostname: peer } = conn.remoteAddr as Deno.NetAddr;
-    if ("setNoDelay" in conn) conn.setNoDelay(true);
-    const visit = reception.receive(conn as VisitingSocket, plainAddress(peer))
+  const onConnection = (socket: AcceptedSocket) => {
+    const visit = reception.receive(socket, plainAddress(socket.remoteAddr.hostname))
       .finally(() => visits.delete(visit));
     visits.add(visit);
   };
@@ -288,7 +292,7 @@ function openPort(
     reception.closeAll();
     const { promise: bound, resolve } = Promise.withResolvers<void>();
     using _timer = clock.after(SHUTDOWN_MS, resolve);
-    await Promise.race([Promise.all(visits), bound]);
+    await Promise.race([Promise.all(visits).then(() => listener.drained()), bound]);
   });
   return listener;
 }

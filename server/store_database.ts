@@ -155,11 +155,6 @@ export class StoreDatabase {
     );
   }
 
-  /** Notes when clients were last heard. */
-  noteSeen(seen: [id: string, at: number][]): void {
-    for (const [id, at] of seen) this.#run("UPDATE client SET last_seen = ? WHERE id = ?", at, id);
-  }
-
   /** Shuts a client out, by name; its record, or null when there is no such client. */
   revoke(name: string, now: number): ClientRecord | null {
     const row = this.#get(
@@ -361,9 +356,13 @@ export class StoreDatabase {
     ).map(toAlert);
   }
 
-  /** Adds lines to the timeline. */
+  /** Adds lines to the timeline; a heartbeat is also when its client was last seen. */
   addEvents(events: Omit<EventRecord, "seq" | "clientName" | "message">[]): void {
-    for (const event of events) this.#addEvent(event);
+    for (const event of events) {
+      this.#addEvent(event);
+      if (event.kind !== "beat" || event.client === undefined) continue;
+      this.#run("UPDATE client SET last_seen = ? WHERE id = ?", event.at, event.client);
+    }
   }
 
   /** The timeline, oldest first: the newest lines that fit the filter, or those after `afterSeq`. */

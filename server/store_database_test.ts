@@ -413,12 +413,15 @@ Deno.test("changeState() notes state, cause and time, and writes the lines of th
   ]);
 });
 
-Deno.test("noteConnected() and noteSeen() keep how and when a client was last there", () => {
+Deno.test("noteConnected() and heartbeats keep how and when a client was last there", () => {
   using place = open();
   const { store } = place;
   enrolled(store, "k1", "till-3");
   store.noteConnected("k1", { app: "hbclient 1.0.0", address: "10.0.0.7", at: NOW });
-  store.noteSeen([["k1", NOW + 5], ["nobody", NOW]]);
+  store.addEvents([
+    { at: NOW + 5, client: "k1", kind: "beat", data: {} },
+    { at: NOW + 9, client: "k1", kind: "audit", data: {} },
+  ]);
   const { app, address, lastSeen } = store.client("k1") ?? {};
   assertEquals([app, address, lastSeen], ["hbclient 1.0.0", "10.0.0.7", NOW + 5]);
 });

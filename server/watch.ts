@@ -62,11 +62,11 @@ export class Watch implements Disposable {
     this.#selfCheck = clock.after(SELF_CHECK_MS, () => this.#checkSelf());
   }
 
-  /** Puts a client from the store under watch; it has one DOWN period to come back (HB-47). */
+  /** Puts a client from the store under watch; it has some time to come back (HB-47). */
   restore(client: string, known: KnownPresence): void {
     const { clock, timing } = this.#options;
     const presence = newPresence(clock.now(), known);
-    presence.graceUntil = clock.now() + timing.downMs;
+    presence.graceUntil = clock.now() + timing.comeBackMs;
     this.#clients.set(client, presence);
     this.#schedule(presence);
   }
@@ -168,7 +168,7 @@ export class Watch implements Disposable {
 
   #grantGrace(): void {
     const { clock, timing } = this.#options;
-    const untilMs = clock.now() + timing.downMs;
+    const untilMs = clock.now() + timing.comeBackMs;
     for (const [client, presence] of this.#clients) {
       this.#apply(client, presence, { kind: "grace", untilMs });
     }

@@ -119,7 +119,7 @@ Deno.test("[HB-47] Watch gives everyone a full period after its process stood st
   assertEquals(doubts, ["this server stood still for 3600.0 s"]);
   assertEquals(path("up"), ["new>UP"]);
   assertEquals(path("lost"), ["new>UP", "UP>SUSPECT"]);
-  await clock.fake.advance(2.5 * P - 501);
+  await clock.fake.advance(3.5 * P - 501);
   assertEquals(path("lost").at(-1), "UP>SUSPECT");
   await clock.fake.advance(502);
   assertEquals(path("lost").at(-1), "SUSPECT>DOWN");
@@ -173,7 +173,7 @@ for (const ms of [3_600_000, -3_600_000]) {
     clock.jumpWall(ms);
     await clock.advance(500);
     assertEquals(doubts, ["this machine's clock jumped by 3600.0 s"]);
-    await clock.advance(2.5 * P - 1);
+    await clock.advance(3.5 * P - 1);
     assertEquals(path("till-3"), ["new>UP", "UP>LATE", "LATE>SUSPECT"]);
     await clock.advance(1);
     assertEquals(path("till-3").at(-1), "SUSPECT>DOWN");
@@ -192,7 +192,7 @@ Deno.test("[HB-47] Watch is not moved by a wall clock that is set slowly", async
   assertEquals(doubts, []);
 });
 
-Deno.test("[HB-47] Watch gives restored clients one DOWN period and tells nothing before", async () => {
+Deno.test("[HB-47] Watch gives restored clients 3.5 intervals and tells nothing before", async () => {
   const clock = new FakeClock();
   const { watch, changes, path } = begin(clock);
   using _watch = watch;
@@ -201,7 +201,7 @@ Deno.test("[HB-47] Watch gives restored clients one DOWN period and tells nothin
   watch.restore("DOWN", { ...known, state: "DOWN", cause: "silent" });
   watch.restore("PLANNED", { ...known, state: "PLANNED", watched: false });
   assertEquals(changes, []);
-  await clock.advance(2.5 * P - 1);
+  await clock.advance(3.5 * P - 1);
   assertEquals(changes.filter(({ to }) => to === "DOWN"), []);
   await clock.advance(1);
   assertEquals(changes.filter(({ to }) => to === "DOWN").map(({ client }) => client), [
@@ -231,6 +231,20 @@ Deno.test("[HB-47] Watch raises nothing for clients that come back after a resta
   }
   await clock.advance(5_000);
   assertEquals(changes, []);
+});
+
+Deno.test("[HB-47] Watch holds a client that has come back to the usual limits", async () => {
+  const clock = new FakeClock();
+  const { watch, path } = begin(clock);
+  using _watch = watch;
+  watch.restore("till-3", { state: "UP", cause: undefined, silentForMs: 0, watched: true });
+  await clock.advance(0.5 * P);
+  watch.event("till-3", { kind: "connected", watched: true });
+  watch.event("till-3", { kind: "lost" });
+  await clock.advance(0.75 * P - 1);
+  assertEquals(path("till-3"), ["UP>SUSPECT"]);
+  await clock.advance(1);
+  assertEquals(path("till-3"), ["UP>SUSPECT", "SUSPECT>DOWN"]);
 });
 
 Deno.test("Watch forgets a client for good", async () => {
