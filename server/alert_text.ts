@@ -73,16 +73,17 @@ export function recoveryText(name: string, outage: { cause: string; downtimeMs: 
 
 /** A time span for people: `850 ms`, `12.3 s`, `4 min 10 s`, `3 h 2 min`, `5 d 1 h`. */
 export function duration(ms: number): string {
-  if (ms < 60_000) return seconds(ms);
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 60) return `${minutes} min ${Math.floor(ms / 1000) % 60} s`;
+  if (Math.round(ms / 100) < 600) return seconds(ms);
+  const total = Math.max(60, Math.floor(ms / 1000)); // 59.96 s is a minute already.
+  const minutes = Math.floor(total / 60);
+  if (minutes < 60) return `${minutes} min ${total % 60} s`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${hours} h ${minutes % 60} min`;
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 function seconds(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  return Math.round(ms) < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 /** Milliseconds with microseconds kept below one, whole ones above ten. */
