@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { systemClock } from "../platform/clock.ts";
 import { DataDirectoryError, defaultDataDirectory } from "../platform/data_directory.ts";
 import { DatabaseError } from "../platform/database.ts";
-import { configureLogging } from "../platform/log.ts";
+import { configureLogging, getLog, type Logger } from "../platform/log.ts";
 import { helpText, parseCommandLine, UsageError } from "../platform/option_table.ts";
 import { PRODUCT_VERSION, versionLine } from "../platform/product.ts";
 import { systemTerminal, type Terminal } from "../platform/terminal.ts";
@@ -53,7 +53,9 @@ async function main(): Promise<void> {
 }
 
 function readArguments(): ServerInvocation {
-  return parseCommandLine(HBSERVER, Deno.args, {
+  // "deno task server -- --help" hands its own "--" on.
+  const args = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
+  return parseCommandLine(HBSERVER, args, {
     env: (name) => Deno.env.get(name),
     readTextFile: (path) => Deno.readTextFileSync(path),
     defaultConfigFile: (data) => join(data ?? systemDataDirectory(), `${PROGRAM}.toml`),
@@ -73,6 +75,7 @@ async function dispatch(invocation: ServerInvocation, terminal: Terminal): Promi
   const { logFormat: format, logLevel: level, data } = invocation.options;
   const write = (line: string) => terminal.talk(line);
   using _log = configureLogging({ level, format, write, clock: systemClock });
+  surviveMistakes(getLog("server"));
   const stopping = onSignals();
   const dataDirectory = data ?? systemDataDirectory();
   const context: CommandContext = { terminal, clock: systemClock, dataDirectory, stopping };
@@ -117,6 +120,19 @@ function report(error: unknown, terminal: Terminal): number {
   terminal.error(PROGRAM, error.message, known ? error.hint : undefined);
   if (error instanceof CommandError) return error.exitCode;
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+}
+
+/**
+ * A mistake of ours in the handling of one connection must not end the watch over all the others: it is
+ * logged, with its place, and the server goes on.
+ */
+function surviveMistakes(log: Logger): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    const { reason } = event;
+    const error = reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+    log.error("A mistake in hbserver itself; please report it: {error}", { error });
+  });
 }
 
 /** Aborts with the signal's name; a second signal ends the program at once. */
