@@ -55,10 +55,12 @@ export class Alarm {
     const down = change.to === "DOWN";
     const recovered = change.from === "DOWN" && !down;
     const cause = change.cause ?? "";
+    // A recovery tells the cause of what is over; on record is that of the state that has begun.
+    const recordedCause = recovered ? change.presence.cause : change.cause;
     member.record = {
       ...member.record,
       state: change.to,
-      cause: change.cause,
+      cause: recordedCause,
       stateSince: at,
       lastSeen,
     };
@@ -70,7 +72,7 @@ export class Alarm {
         client: name,
         text: alertText(name, { ...member.record, cause, evidence }),
       }
-      : recovered
+      : recovered && to === "UP"
       ? {
         kind: "recovery",
         client: name,
@@ -81,7 +83,7 @@ export class Alarm {
       await store.changeState({
         client: change.client,
         state: to,
-        cause: change.cause,
+        cause: recordedCause,
         at,
         lastSeen,
         data: stateData(change, evidence),
