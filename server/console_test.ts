@@ -1,0 +1,192 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { LineEditorOptions } from "../platform/line_editor.ts";
+import { Terminal } from "../platform/terminal.ts";
+import { openConsole } from "./console.ts";
+import { fakeOperations } from "./fake_operator.ts";
+import { FakeServer } from "./fake_server.ts";
+import { StoreError } from "./store.ts";
+
+/** A server with its console; `type` is what the operator types. */
+async function begin({ interactive = true }: { interactive?: boolean } = {}) {
+  const server = await FakeServer.start();
+  const shown: string[] = [];
+  const data: string[] = [];
+  const quits: string[] = [];
+  const sink = (lines: string[]) => ({
+    write: (text: string) => void lines.push(text),
+    flush: () => Promise.resolve(),
+    closed: new AbortController().signal,
+  });
+  const terminal = new Terminal({
+    stdout: sink(data),
+    stderr: sink(shown),
+    isStdoutTty: false,
+    isStderrTty: interactive,
+    isStdinTty: interactive,
+    noColor: true,
+    columns: () => 80,
+  });
+  let editor: LineEditorOptions | undefined;
+  let closed = 0;
+  const operatorConsole = openConsole({
+    terminal,
+    operations: fakeOperations(server),
+    onQuit: (reason) => quits.push(reason),
+    open: (_terminal, options) => {
+      editor = options;
+      const close = () => void closed++;
+      return { close, [Symbol.dispose]: close };
+    },
+  });
+  const take = () => shown.splice(0).join("");
+  const type = async (line: string) => {
+    take();
+    editor?.onLine(line);
+    for (let turn = 0; turn < 3; turn++) await server.clock.advance(0);
+    return take();
+  };
+  return {
+    server,
+    operatorConsole,
+    data,
+    quits,
+    take,
+    type,
+    end: (reason: "eof" | "interrupt") => editor?.onClose(reason),
+    closed: () => closed,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("the console greets a person, and nobody on a pipe", async () => {
+  await using place = await begin();
+  assertStringIncludes(place.take(), "/help");
+  await using piped = await begin({ interactive: false });
+  assertEquals(piped.take(), "");
+});
+
+Deno.test("the console shows a message with control characters made visible", async () => {
+  await using place = await begin();
+  place.take();
+  place.operatorConsole.onMessage("till-3", "on \u001b[2J fire\u202e");
+  const shown = place.take();
+  assertStringIncludes(shown, "till-3: on ");
+  assert(!shown.includes("\u001b") && !shown.includes("\u202e"), shown);
+});
+
+Deno.test("the console writes @NAME text to that client, whatever the case of its name", async () => {
+  await using place = await begin();
+  const { server, type } = place;
+  const peer = await server.connect(await server.enrol("till-3"));
+  assertEquals(await type("@TILL-3   please  restart "), "-> TILL-3: please  restart\n");
+  assertEquals((await peer.expect("MESSAGE")).text, "please  restart");
+});
+
+Deno.test("the console answers whoever wrote last", async () => {
+  await using place = await begin();
+  const { server, operatorConsole, type } = place;
+  const first = await server.connect(await server.enrol("till-3"));
+  const second = await server.connect(await server.enrol("till-4"));
+  assertStringIncludes(await type("hello?"), "Nobody has written yet");
+  operatorConsole.onMessage("till-4", "hi");
+  operatorConsole.onMessage("till-3", "me too");
+  assertEquals(await type("coming"), "-> till-3: coming\n");
+  assertEquals((await first.expect("MESSAGE")).text, "coming");
+  second.send({ verb: "HEARTBEAT", seq: 0, at: 1 });
+  await second.expect("BEAT");
+});
+
+Deno.test("the console writes to a tag and to all; a client's name comes before a tag", async () => {
+  await using place = await begin();
+  const { server, type } = place;
+  const shop = await server.connect(await server.enrol("shop", ["gate"]));
+  const till = await server.connect(await server.enrol("till-3", ["shop", "gate"]));
+  await type("@gate one");
+  await type("@shop two");
+  await type("@all three");
+  const texts = async (peer: typeof shop, count: number) => {
+    const got = [];
+    for (let at = 0; at < count; at++) got.push((await peer.expect("MESSAGE")).text);
+    return got;
+  };
+  assertEquals(await texts(shop, 3), ["one", "two", "three"]);
+  assertEquals(await texts(till, 2), ["one", "three"]);
+});
+
+Deno.test("the console says what is wrong, with a hint, and goes on", async () => {
+  await using place = await begin();
+  const { server, type } = place;
+  const unknown = await type("@nobody hello");
+  assertStringIncludes(unknown, "hbserver: error: Cannot find");
+  assertStringIncludes(unknown, "hbserver: hint:");
+  assertStringIncludes(await type("@till-3"), "Type @NAME and then the text");
+  server.fail("alerts", new StoreError("Cannot use the database"));
+  assertStringIncludes(await type("/alerts"), "Cannot use the database");
+  server.fail("alerts", undefined);
+  assertEquals(await type("/alerts"), "No open alerts.\n");
+});
+
+Deno.test("the console does nothing with an empty line", async () => {
+  await using place = await begin();
+  assertEquals([await place.type(""), await place.type("   ")], ["", ""]);
+});
+
+Deno.test("/clients and /alerts show what there is", async () => {
+  await using place = await begin();
+  const { server, type } = place;
+  assertEquals(await type("/clients"), "No clients yet. Try /invite.\n");
+  await server.connect(await server.enrol("till-3"));
+  assertStringIncludes(await type("/clients"), "till-3  UP  last seen 2026-11-22T10:00:00.000Z");
+  await server.clock.advance(50_000);
+  assertStringIncludes(await type("/clients"), "till-3  DOWN (silent)");
+  assertStringIncludes(await type("/alerts"), "#1  till-3  silent  since 2026-11-22T10:00:50.000Z");
+});
+
+Deno.test("/invite prints the command for the client, with or without a name", async () => {
+  await using place = await begin();
+  const { server, type, data } = place;
+  assertStringIncludes(await type("/invite"), "hbclient join hb1.");
+  assertStringIncludes(await type("/invite till-3"), "hbclient join hb1.");
+  assertEquals(server.audits().map(({ name }) => name), [undefined, "till-3"]);
+  assertStringIncludes(await type("/invite ../x"), "error: Cannot make a join key");
+  assertEquals(data, [], "stdout is data, and this is talk");
+});
+
+Deno.test("/help lists every command, and so does one that there is not", async () => {
+  await using place = await begin();
+  for (const line of ["/help", "/nonsense", "/"]) {
+    const help = await place.type(line);
+    for (const command of ["@NAME", "/clients", "/alerts", "/invite", "/help", "/quit"]) {
+      assertStringIncludes(help, command);
+    }
+  }
+});
+
+Deno.test("/quit, Ctrl-C and the end of a person's input end the server, each with its reason", async () => {
+  await using place = await begin();
+  await place.type("/quit");
+  place.end("interrupt");
+  place.end("eof");
+  assertEquals(place.quits, ["/quit", "Ctrl-C", "end of input"]);
+});
+
+Deno.test("the end of a pipe does not end the server", async () => {
+  await using place = await begin({ interactive: false });
+  place.end("eof");
+  assertEquals(place.quits, []);
+});
+
+Deno.test("the console rings for an alert and not for a recovery", async () => {
+  await using place = await begin();
+  place.take();
+  place.operatorConsole.onNotice({ kind: "recovery", client: "till-3", text: "RECOVERED" });
+  assertEquals(place.take(), "");
+  place.operatorConsole.onNotice({ kind: "alert", client: "till-3", text: "ALERT" });
+  assertEquals(place.take(), "\x07");
+});
+
+Deno.test("the console gives the terminal back when it is disposed of", async () => {
+  await using place = await begin();
+  place.operatorConsole[Symbol.dispose]();
+  assertEquals(place.closed(), 1);
+});
