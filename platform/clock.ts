@@ -36,6 +36,14 @@ export const systemClock: Clock = {
 };
 
 /**
+ * Resolves in a later turn of the event loop: everybody whose work is due goes first. Reads that find bytes
+ * waiting resolve without such a turn, so whoever loops over them must take one now and then.
+ */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/**
  * Resolves after `ms` milliseconds of `clock`, or rejects with the reason of `signal` as soon as that is
  * aborted; either way no timer and no listener is left.
  */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { MAX_TIMER_MS, sleep, systemClock } from "./clock.ts";
+import { MAX_TIMER_MS, nextTurn, sleep, systemClock } from "./clock.ts";
 import { FakeClock } from "./fake_clock.ts";
 
 Deno.test("systemClock.now() never goes back", () => {
@@ -130,4 +130,13 @@ Deno.test("FakeClock.jumpWall() moves the wall clock alone", async () => {
   clock.jumpWall(-3_605_000);
   await clock.advance(999);
   assertEquals([clock.now(), clock.wall(), fired], [999, 999, false]);
+});
+
+Deno.test("nextTurn() lets work that is due go first", async () => {
+  const order: string[] = [];
+  const due = new Promise<void>((resolve) => setTimeout(resolve, 0)).then(() => order.push("due"));
+  await nextTurn();
+  order.push("own");
+  await due;
+  assertEquals(order, ["due", "own"]);
 });

@@ -7,6 +7,7 @@
  */
 
 import { isUtf8 } from "node:buffer";
+import { nextTurn } from "../platform/clock.ts";
 import {
   byteStream,
   checkOffer,
@@ -41,6 +42,9 @@ export interface ClassicGuest {
   /** Sets what happens when bytes arrive. */
   setOnBytes: (run: () => void) => void;
 }
+
+/** Before a chunk of so many bytes is handled, the other connections have their turn. */
+const TURN_BYTES = 4 * 1024;
 
 type OfferToken = Extract<ClassicToken, { kind: "offer" }>;
 
@@ -117,6 +121,8 @@ class ClassicSession implements Link {
   async #serve(): Promise<void> {
     while (!this.#connection.closed) {
       const chunk = await this.#input.next(this.#tokeniser.settleAfterMs);
+      // A long chunk may have others behind it, and a read that finds them never lets others have a turn.
+      if (chunk !== null && chunk.length >= TURN_BYTES) await nextTurn();
       const tokens = chunk === "quiet"
         ? this.#tokeniser.settle()
         : chunk === null

@@ -1,13 +1,15 @@
 /**
  * The one TCP port: opens it, accepts for years, and survives running out of descriptors.
  *
- * The only file of the server that names Deno's listening sockets.
+ * The only file of the server, besides the gate for TLS, that names Deno's listening sockets.
  *
  * @module
  */
 
 import type { Logger } from "@logtape/logtape";
 import { type Clock, sleep } from "../platform/clock.ts";
+import type { ByteDuplex } from "../protocol/mod.ts";
+import { TlsGate } from "./tls_gate.ts";
 
 /** Pause after a failed accept, in milliseconds; descriptors come free within it or within the next. */
 const ACCEPT_PAUSE_MS = 50;
@@ -21,6 +23,25 @@ export interface ListenOptions {
   port: number;
   /** Certificate and key in PEM; without them the port speaks plaintext. */
   tls?: { cert: string; key: string } | undefined;
+  clock: Clock;
+}
+
+/** A connection as the port hands it over. */
+export interface AcceptedSocket extends ByteDuplex {
+  readonly remoteAddr: Deno.NetAddr;
+  /** Completes the TLS handshake; undefined on a plaintext port. */
+  handshake?: () => Promise<unknown>;
+}
+
+/** An open port. */
+export interface PortListener {
+  readonly addr: Deno.NetAddr;
+  /** Resolves with the next connection. */
+  accept(): Promise<AcceptedSocket>;
+  /** Accepts no more; connections that are open live on. */
+  close(): void;
+  /** Resolves when the last bytes of all closed connections are on their way. */
+  drained(): Promise<void>;
 }
 
 /** The port could not be opened. */
@@ -37,15 +58,27 @@ export class ListenError extends Error {
 }
 
 /** Opens the port or throws {@linkcode ListenError}. */
-export function openListener(options: ListenOptions): Deno.Listener<Deno.TcpConn | Deno.TlsConn> {
-  const { hostname, port, tls } = options;
+export function openListener({ hostname, port, tls, clock }: ListenOptions): PortListener {
   try {
     return tls === undefined
-      ? Deno.listen({ hostname, port })
-      : Deno.listenTls({ hostname, port, ...tls });
+      ? plainListener(Deno.listen({ hostname, port }))
+      : new TlsGate({ hostname, port, ...tls, clock });
   } catch (cause) {
     throw listenError(cause, { what: "--listen", hostname, port });
   }
+}
+
+function plainListener(listener: Deno.TcpListener): PortListener {
+  return {
+    addr: listener.addr,
+    accept: async () => {
+      const conn = await listener.accept();
+      conn.setNoDelay(true);
+      return conn;
+    },
+    close: () => listener.close(),
+    drained: () => Promise.resolve(), // The system sends what a closed connection has written.
+  };
 }
 
 /** Puts the failure to open a port into words; `what` is the option that chose it. */
@@ -85,9 +118,14 @@ export function plainAddress(hostname: string): string {
 }
 
 /** Accepts until the listener is closed; no failure of accept ends it. */
-export async function acceptAll<C extends Deno.Conn>(
-  listener: Deno.Listener<C>,
-  options: { onConnection: (conn: C) => void; clock: Clock; log: Logger; signal: AbortSignal },
+export async function acceptAll(
+  listener: Pick<PortListener, "accept">,
+  options: {
+    onConnection: (socket: AcceptedSocket) => void;
+    clock: Clock;
+    log: Logger;
+    signal: AbortSignal;
+  },
 ): Promise<void> {
   const { onConnection, clock, log, signal } = options;
   let lastLogged = -Infinity;

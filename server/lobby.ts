@@ -14,6 +14,8 @@ export const MAX_GREETING_PER_ADDRESS = 32;
 export const MAX_GREETING_TOTAL = 512;
 /** Connections in all; a process may open 20,000 descriptors on the systems that we know. */
 export const MAX_CONNECTIONS = 10_000;
+/** The same over TLS, which takes three descriptors each. */
+export const MAX_TLS_CONNECTIONS = 6_000;
 /** Connections of unverified peers (classic, or on an open server) that one address may hold. */
 export const MAX_UNVERIFIED_PER_ADDRESS = 64;
 

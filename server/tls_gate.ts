@@ -1,0 +1,211 @@
+/**
+ * TLS on a port whose connections can always be closed.
+ *
+ * The runtime lets the socket of a closed TLS connection live until its peer has finished the handshake and
+ * read what was sent, so that a peer which does neither could hold it for ever, beyond every cap. Here the port
+ * itself speaks TCP; TLS is spoken on a second port, of the loopback, and the bytes go to and fro between the
+ * two. Closing the TCP side ends both. Measured on 2 cores: 570 to 900 MB/s instead of 850 to 1550.
+ *
+ * A connection takes three descriptors instead of one.
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "../platform/clock.ts";
+
+/** Time that the last bytes of a closed connection have to leave, in milliseconds. */
+const LINGER_MS = 1_000;
+/** Size of an idle direction's buffer, in bytes. */
+const SMALL_BUFFER_BYTES = 4 * 1024;
+/** Size to which the buffer of a busy direction grows, in bytes. */
+const LARGE_BUFFER_BYTES = 256 * 1024;
+const LOOPBACK = "127.0.0.1";
+
+/** Where the gate stands and with what it proves itself. */
+export interface TlsGateOptions {
+  hostname: string;
+  /** 0 takes any free port. */
+  port: number;
+  /** Certificate in PEM. */
+  cert: string;
+  /** Private key in PEM. */
+  key: string;
+  clock: Clock;
+}
+
+/** A TLS port. */
+export class TlsGate {
+  readonly #outer: Deno.TcpListener;
+  readonly #inner: Deno.TlsListener;
+  readonly #clock: Clock;
+  readonly #open = new Set<GatedSocket>();
+
+  /** Opens the port; throws what the runtime throws when it is not to be had. */
+  constructor({ hostname, port, cert, key, clock }: TlsGateOptions) {
+    this.#outer = Deno.listen({ hostname, port });
+    this.#clock = clock;
+    try {
+      this.#inner = Deno.listenTls({ hostname: LOOPBACK, port: 0, cert, key });
+    } catch (error) {
+      this.#outer.close();
+      throw error;
+    }
+  }
+
+  /** Where peers reach it. */
+  get addr(): Deno.NetAddr {
+    return this.#outer.addr;
+  }
+
+  /** Resolves with the next connection, its handshake still to be made. */
+  async accept(): Promise<GatedSocket> {
+    const outer = await this.#outer.accept();
+    let link: Deno.TcpConn | undefined;
+    try {
+      link = await Deno.connect({ hostname: LOOPBACK, port: this.#inner.addr.port });
+      const inner = await this.#other(link);
+      const onEnd = () => void this.#open.delete(socket);
+      const socket = new GatedSocket({ outer, link, inner }, { clock: this.#clock, onEnd });
+      this.#open.add(socket);
+      return socket;
+    } catch (error) {
+      outer.close();
+      link?.close();
+      throw error;
+    }
+  }
+
+  /** Accepts no more; connections that are open live on. */
+  close(): void {
+    this.#outer.close();
+    this.#inner.close();
+  }
+
+  /** Resolves when every connection that was closed has sent its last bytes, within LINGER_MS. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#open].filter((socket) => socket.closed).map(({ ended }) => ended));
+  }
+
+  /** The end of `link` on the loopback port; whoever else connects there is none of ours. */
+  async #other(link: Deno.TcpConn): Promise<Deno.TlsConn> {
+    while (true) {
+      const inner = await this.#inner.accept();
+      if (inner.remoteAddr.port === link.localAddr.port) return inner;
+      inner.close();
+    }
+  }
+}
+
+interface Ends {
+  /** The peer's connection. */
+  outer: Deno.TcpConn;
+  /** This process's connection to itself. */
+  link: Deno.TcpConn;
+  /** Its other end, with TLS. */
+  inner: Deno.TlsConn;
+}
+
+/** One connection through the gate: bytes in clear on this side, TLS on the peer's. */
+export class GatedSocket {
+  readonly #ends: Ends;
+  readonly #clock: Clock;
+  readonly #ended = Promise.withResolvers<void>();
+  #shaken = false;
+  #closed = false;
+  #linger: Timer | undefined;
+
+  /** Made by {@linkcode TlsGate.accept}. */
+  constructor(ends: Ends, { clock, onEnd }: { clock: Clock; onEnd: () => void }) {
+    this.#ends = ends;
+    this.#clock = clock;
+    const { outer, link } = ends;
+    for (const conn of [outer, link]) conn.setNoDelay(true);
+    const out = pump(link, outer).finally(() => this.#endOuter());
+    const into = pump(outer, link);
+    void Promise.all([out, into]).then(() => {
+      this.#linger?.cancel();
+      onEnd();
+      this.#ended.resolve();
+    });
+  }
+
+  /** Where the peer is. */
+  get remoteAddr(): Deno.NetAddr {
+    return this.#ends.outer.remoteAddr;
+  }
+
+  /** Whether this side has closed it. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves when nothing is left of it. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Completes the handshake. */
+  async handshake(): Promise<void> {
+    try {
+      await this.#ends.inner.handshake();
+    } finally {
+      this.#shaken = true;
+    }
+  }
+
+  /** Reads at most `into.length` bytes; resolves with their count, or null at the end. */
+  read(into: Uint8Array): Promise<number | null> {
+    return this.#ends.inner.read(into);
+  }
+
+  /** Writes some of `bytes`; resolves with how many were taken. */
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#ends.inner.write(bytes);
+  }
+
+  /** Ends both directions: at once during the handshake, else when the last bytes have left or LINGER_MS are over. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#ends.inner.close();
+    if (this.#shaken) this.#linger = this.#clock.after(LINGER_MS, () => this.#endOuter());
+    else this.#endOuter();
+  }
+
+  #endOuter(): void {
+    closeQuietly(this.#ends.outer);
+    closeQuietly(this.#ends.link);
+  }
+}
+
+/** Hands bytes on until one side ends, and the end with them; never rejects. */
+async function pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+  let buffer = new Uint8Array(SMALL_BUFFER_BYTES);
+  try {
+    for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
+      for (let at = 0; at < count;) at += await to.write(buffer.subarray(at, count));
+      const size = nextSize(buffer.length, count);
+      if (size !== buffer.length) buffer = new Uint8Array(size);
+    }
+    await to.closeWrite();
+  } catch {
+    // Reset, or closed by this process: what cannot be handed on ends the other side as well.
+    closeQuietly(from);
+    closeQuietly(to);
+  }
+}
+
+/** A full buffer grows fourfold; one that a read hardly fills is given back. */
+function nextSize(size: number, count: number): number {
+  if (count === size) return Math.min(size * 4, LARGE_BUFFER_BYTES);
+  return count <= SMALL_BUFFER_BYTES / 4 ? SMALL_BUFFER_BYTES : size;
+}
+
+function closeQuietly(conn: Deno.TcpConn): void {
+  try {
+    conn.close();
+  } catch (error) {
+    // Closed before: that is what was wanted.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
