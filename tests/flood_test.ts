@@ -65,27 +65,30 @@ for (const tls of [false, true]) {
   });
 }
 
-Deno.test({
-  name:
-    "a server that runs out of descriptors goes on, and takes new clients once there are some (fault 16, needs ulimit)",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    const wrap = (command: string[]) => {
-      return ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh", ...command];
-    };
-    const args = ["--interval", "1", "--plaintext", "--open"];
-    await using server = await RunningServer.start({ args, wrap });
-    await using innocent = await InnocentPeer.connect(server);
-    {
-      using flood = new Flood();
-      await flood.open(server.port, 4 * DESCRIPTORS);
-      await flood.say("hello");
-      await server.program.line(/Cannot accept connections for now, retrying/);
-    }
-    using peer = await Peer.connect(server, { name: "till-3" });
-    assertEquals(peer.ack.name, "till-3");
-    await server.untilState("till-3", "UP");
-    assert(server.program.stderr.filter((line) => /Cannot accept/.test(line)).length < 5);
-    await innocent.assertUnharmed();
-  },
-});
+for (const tls of [false, true]) {
+  const how = tls ? "TLS" : "plaintext";
+  Deno.test({
+    name:
+      `a server that runs out of descriptors over ${how} goes on, and takes new clients once there are some (fault 16, needs ulimit)`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      const wrap = (command: string[]) => {
+        return ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh", ...command];
+      };
+      const args = ["--interval", "1", "--open", ...(tls ? [] : ["--plaintext"])];
+      await using server = await RunningServer.start({ args, wrap });
+      await using innocent = await InnocentPeer.connect(server, { tls });
+      {
+        using flood = new Flood();
+        await flood.open(server.port, 4 * DESCRIPTORS);
+        if (!tls) await flood.say("hello");
+        await server.program.line(/Cannot accept connections for now, retrying/);
+      }
+      using peer = await Peer.connect(server, { name: "till-3", tls });
+      assertEquals(peer.ack.name, "till-3");
+      await server.untilState("till-3", "UP");
+      assert(server.program.stderr.filter((line) => /Cannot accept/.test(line)).length < 5);
+      await innocent.assertUnharmed();
+    },
+  });
+}
