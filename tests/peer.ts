@@ -47,6 +47,7 @@ export interface PeerOptions {
 /** Opens a connection, with TLS and the server's own certificate when asked. */
 export async function dial(target: PeerTarget, { tls = false } = {}): Promise<Deno.Conn> {
   const conn = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
+  conn.setNoDelay(true);
   if (!tls) return conn;
   const caCerts = [await Deno.readTextFile(join(target.data, "server-cert.pem"))];
   const secure = await Deno.startTls(conn, { hostname: `${target.serverId}.hb.internal`, caCerts });
