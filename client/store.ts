@@ -78,6 +78,9 @@ const MIGRATIONS: readonly Migration[] = [{
 
 type Database = ReturnType<typeof openDatabase>;
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** A message's text as bytes: as text, `node:sqlite` would end it at the first NUL. */
+const TEXT = "CAST(text AS BLOB) AS text_bytes";
 
 /** How a {@linkcode ClientStore} works. */
 export interface ClientStoreOptions {
@@ -137,7 +140,7 @@ export class ClientStore implements Disposable {
   /** At most `limit` messages of the outbox behind place `after`, in order. */
   queuedAfter(after: number, limit: number): QueuedMessage[] {
     return this.#database
-      .prepare("SELECT seq, id, at, text FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?")
+      .prepare(`SELECT seq, id, at, ${TEXT} FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?`)
       .all(after, limit)
       .map((row) => ({ seq: Number(row.seq), ...messageOf(row) }));
   }
@@ -160,7 +163,7 @@ export class ClientStore implements Disposable {
   /** At most `limit` messages of the server that nobody has been shown, the oldest first. */
   unshown(limit: number): StoredMessage[] {
     return this.#database
-      .prepare("SELECT id, at, text FROM inbox WHERE shown = 0 ORDER BY seq LIMIT ?")
+      .prepare(`SELECT id, at, ${TEXT} FROM inbox WHERE shown = 0 ORDER BY seq LIMIT ?`)
       .all(limit).map(messageOf);
   }
 
@@ -214,5 +217,9 @@ export class ClientStore implements Disposable {
 }
 
 function messageOf(row: Record<string, unknown>): StoredMessage {
-  return { id: String(row.id), at: Number(row.at), text: String(row.text) };
+  return {
+    id: String(row.id),
+    at: Number(row.at),
+    text: decoder.decode(row.text_bytes as Uint8Array),
+  };
 }

@@ -125,3 +125,17 @@ Deno.test("ClientStore remembers facts", () => {
     assertEquals(store.recall("address"), "b:2");
   });
 });
+
+Deno.test("ClientStore keeps a text with NUL and a byte order mark whole, both ways", async () => {
+  const directory = await Deno.makeTempDir();
+  const text = "\ufeffbefore\0after";
+  {
+    using store = new ClientStore(directory, { clock: { wall: () => 1 } });
+    const id = "00000000-0000-7000-8000-000000000001";
+    store.queue({ id, at: 1, text });
+    store.receive({ id, at: 1, text });
+    assertEquals(store.queuedAfter(0, 10).map((message) => message.text), [text]);
+    assertEquals(store.unshown(10).map((message) => message.text), [text]);
+  }
+  await Deno.remove(directory, { recursive: true });
+});

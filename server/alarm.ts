@@ -65,12 +65,14 @@ export class Alarm {
       lastSeen,
     };
     const { from, to } = change;
+    const { connected, plannedUntil } = change.presence;
+    const offset = wall.wall - wall.now;
     log.info("{name}: {from} -> {to} {cause}", { name, from: from ?? "new", to, cause });
     const notice: Notice | undefined = down
       ? {
         kind: "alert",
         client: name,
-        text: alertText(name, { ...member.record, cause, evidence }),
+        text: alertText(name, { ...member.record, cause, connected, evidence }),
       }
       : recovered && to === "UP"
       ? {
@@ -86,6 +88,7 @@ export class Alarm {
         cause: recordedCause,
         at,
         lastSeen,
+        plannedUntil: plannedUntil === undefined ? undefined : Math.round(plannedUntil + offset),
         data: stateData(change, evidence),
         ...(down ? { open: { cause, evidence } } : {}),
         resolve: recovered,

@@ -45,12 +45,13 @@ export function evidenceOf(
 /** The line that a person reads when a client goes DOWN. */
 export function alertText(
   name: string,
-  alert: { cause: string; address: string; evidence: Evidence },
+  alert: { cause: string; connected?: boolean; address: string; evidence: Evidence },
 ): string {
-  const { cause, address, evidence } = alert;
+  const { cause, connected = true, address, evidence } = alert;
   const why: Record<string, string> = {
-    silent:
-      "silent: its connection is open but nothing comes (network cut, machine frozen or asleep)",
+    silent: connected
+      ? "silent: its connection is open but nothing comes (network cut, machine frozen or asleep)"
+      : "silent: it has not come back since this server started or stood still",
     "connection lost":
       "connection lost: it closed without a goodbye (process killed, crashed or powered off)",
     "planned overdue": "it said it would be back by now",

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { alertText, duration, type Evidence, evidenceOf, recoveryText } from "./alert_text.ts";
 import { newPresence, type StateChange } from "./presence.ts";
 
@@ -24,6 +24,16 @@ Deno.test("alertText() says who, why and on what evidence", () => {
       "or asleep); last byte 2026-11-22T10:00:00.000Z, noticed after 50.0 s, usually every 20.0 s ± 12 ms, " +
       "round trip 0.8 ms, address 10.0.0.7",
   );
+});
+
+Deno.test("alertText() does not speak of a connection that is not there", () => {
+  const text = alertText("till-3", {
+    cause: "silent",
+    connected: false,
+    address: "",
+    evidence: EVIDENCE,
+  });
+  assertStringIncludes(text, "it has not come back since this server started");
 });
 
 Deno.test("alertText() says only what is known", () => {

@@ -11,7 +11,6 @@ export const EXIT = {
   usage: 2,
   cannotConnect: 3,
   refused: 4,
-  timeout: 9,
   interrupted: 130,
 } as const;
 

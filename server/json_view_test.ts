@@ -20,6 +20,7 @@ const RECORD: ClientRecord = {
   cause: "silent",
   stateSince: WALL - 60_000,
   lastSeen: WALL - 110_000,
+  plannedUntil: undefined,
 };
 
 function member(record: Partial<ClientRecord> = {}, live: Partial<Member> = {}): Member {

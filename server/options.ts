@@ -187,7 +187,6 @@ export const HBSERVER = defineProgram({
     [2, "wrong usage"],
     [3, "no server is running on this data directory"],
     [4, "the server refused"],
-    [9, "timeout"],
     [130, "interrupted"],
   ],
   examples: [

@@ -153,6 +153,8 @@ export interface KnownPresence {
   cause: Cause | undefined;
   /** Time since its last byte, in milliseconds. */
   silentForMs: number;
+  /** Time until a planned absence ends, in milliseconds; undefined for never. */
+  plannedForMs?: number | undefined;
   watched: boolean;
 }
 
@@ -173,7 +175,7 @@ export function newPresence(now: number, known: KnownPresence = NEVER_SEEN): Pre
     lastBeat: undefined,
     beats: 0,
     lostAt: undefined,
-    plannedUntil: undefined,
+    plannedUntil: known.plannedForMs === undefined ? undefined : now + known.plannedForMs,
     graceUntil: now,
     outage: down
       ? { cause: known.cause ?? "silent", lastHeard, heardAgain: undefined, beats: 0 }

@@ -733,3 +733,15 @@ Deno.test("[HB-46] a history that ends in two beats on a connection ends UP", ()
     { numRuns: 200 },
   );
 });
+
+Deno.test(
+  "[HB-45] a planned absence goes on over a restart of the server and is overdue at its end",
+  atBothIntervals((p, timing) => {
+    const known = { state: "PLANNED", cause: "said bye: reboot", watched: false } as const;
+    const restored = () => new Subject(timing, { ...known, silentForMs: p, plannedForMs: 10 * p });
+    assertEquals(around(10 * p, restored), ["PLANNED", "DOWN", "DOWN"]);
+    assertEquals(restored().wait(10 * p).presence.cause, "planned overdue");
+    const unlimited = new Subject(timing, { ...known, silentForMs: p });
+    assertEquals(unlimited.wait(1_000 * p).state, "PLANNED");
+  }),
+);

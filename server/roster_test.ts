@@ -17,6 +17,7 @@ function record(id: string, name: string, tags: string[] = []): ClientRecord {
     cause: undefined,
     stateSince: 0,
     lastSeen: undefined,
+    plannedUntil: undefined,
   };
 }
 

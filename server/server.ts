@@ -236,10 +236,12 @@ function restore(records: ClientRecord[], { clock, roster, watch }: ServerParts)
     const silentForMs = Math.max(0, clock.wall() - (record.lastSeen ?? clock.wall()));
     // Whoever was being watched when the server stopped still is; who had said goodbye is not missed.
     const watched = record.state !== "PLANNED";
+    const { plannedUntil } = record;
     watch.restore(record.id, {
       state: record.state,
       cause: record.cause as never,
       silentForMs,
+      plannedForMs: plannedUntil === undefined ? undefined : plannedUntil - clock.wall(),
       watched,
     });
   }

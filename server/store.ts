@@ -49,13 +49,15 @@ export async function openStore(path: string): Promise<Store> {
   const name = import.meta.url.endsWith(".ts") ? "./store_worker.ts" : "./store_worker.js";
   const worker = new Worker(new URL(name, import.meta.url), { type: "module" });
   const waiting = new Map<number, Waiting>();
+  let broken: string | undefined;
   const fail = (message: string) => {
     for (const { reject } of waiting.values()) reject(new StoreError(message));
     waiting.clear();
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    fail(`Cannot use the database: its worker failed: ${event.message}`);
+    broken = `Cannot use the database: its worker failed: ${event.message}`;
+    fail(broken);
   };
   await opened(worker, path);
   worker.onmessage = ({ data }: MessageEvent<StoreAnswer>) => settle(waiting, data);
@@ -63,7 +65,7 @@ export async function openStore(path: string): Promise<Store> {
     await closed(worker, waiting);
     fail("Cannot use the database: it is closed");
   };
-  return methods(worker, { waiting, close });
+  return methods(worker, { waiting, close, broken: () => broken });
 }
 
 function settle(waiting: Map<number, Waiting>, answer: StoreAnswer): void {
@@ -99,13 +101,20 @@ function closed(worker: Worker, waiting: Map<number, Waiting>): Promise<void> {
 
 function methods(
   worker: Worker,
-  state: { waiting: Map<number, Waiting>; close: () => Promise<void> },
+  state: {
+    waiting: Map<number, Waiting>;
+    close: () => Promise<void>;
+    /** Why the worker is of no more use; undefined while it is of use. */
+    broken: () => string | undefined;
+  },
 ): Store {
   let lastId = 0;
   let open = true;
   const call = (method: StoreMethod, args: unknown[]) =>
     new Promise((resolve: Waiting["resolve"], reject) => {
       if (!open) throw new StoreError("Cannot use the database: it is closed");
+      const broken = state.broken();
+      if (broken !== undefined) throw new StoreError(broken);
       if (state.waiting.size >= MAX_WAITING_CALLS) {
         throw new StoreError("Cannot use the database: too many calls wait for the disk");
       }

@@ -178,17 +178,21 @@ export class StoreDatabase {
     cause: string | undefined;
     at: number;
     lastSeen: number;
+    /** When a planned absence ends. */
+    plannedUntil?: number | undefined;
     data: object;
     open?: { cause: string; evidence: object };
     resolve?: boolean;
   }): { alert: number | undefined } {
     const { client, at } = change;
     this.#run(
-      "UPDATE client SET state = ?, cause = ?, state_since = ?, last_seen = ? WHERE id = ?",
+      `UPDATE client SET state = ?, cause = ?, state_since = ?, last_seen = ?, planned_until = ?
+       WHERE id = ?`,
       change.state,
       change.cause ?? null,
       at,
       change.lastSeen,
+      change.plannedUntil ?? null,
       client,
     );
     this.#addEvent({ at, client, kind: "state", data: change.data });
@@ -463,6 +467,7 @@ function toClient(row: Row): ClientRecord {
     cause: (row.cause as string | null) ?? undefined,
     stateSince: Number(row.state_since),
     lastSeen: row.last_seen === null ? undefined : Number(row.last_seen),
+    plannedUntil: row.planned_until === null ? undefined : Number(row.planned_until),
   };
 }
 

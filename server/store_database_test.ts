@@ -82,6 +82,7 @@ Deno.test("[HB-27] enrol() takes one use and records the client with name, key a
     cause: undefined,
     stateSince: NOW,
     lastSeen: undefined,
+    plannedUntil: undefined,
   });
   assertEquals(store.clients().map(({ name }) => name), ["till-3"]);
   assertEquals(store.client("k1")?.name, "till-3");
@@ -535,4 +536,20 @@ Deno.test("the store takes names, texts and tags as data, whatever stands in the
   assertEquals(store.revoke(nasty, NOW), null);
   queue(store, "k1", nasty, "m2");
   assertEquals(store.waitingMessages("k1")[0]?.text, nasty);
+});
+
+Deno.test("[HB-45] changeState() keeps when a planned absence ends, and forgets it with the absence", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const change = { client: "k1", at: NOW, lastSeen: NOW, data: {} };
+  store.changeState({
+    ...change,
+    state: "PLANNED",
+    cause: "said bye: reboot",
+    plannedUntil: NOW + 600_000,
+  });
+  assertEquals(store.client("k1")?.plannedUntil, NOW + 600_000);
+  store.changeState({ ...change, state: "UP", cause: undefined });
+  assertEquals(store.client("k1")?.plannedUntil, undefined);
 });

@@ -27,6 +27,8 @@ export interface ClientRecord {
   cause: string | undefined;
   stateSince: number;
   lastSeen: number | undefined;
+  /** When a planned absence ends; undefined for never, and while there is none. */
+  plannedUntil: number | undefined;
 }
 
 /** One invite. */

@@ -24,6 +24,7 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
     cause TEXT,
     state_since INTEGER NOT NULL,
     last_seen INTEGER,
+    planned_until INTEGER,
     created_at INTEGER NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX client_name ON client (name COLLATE NOCASE) WHERE revoked = 0;
