@@ -46,14 +46,23 @@ export function hbclient(...args: string[]): Promise<ProgramResult> {
   return runToEnd(commandLine("hbclient", args));
 }
 
+/** Where and with which variables a command runs. */
+export interface ProgramPlace {
+  /** @default the tests' own */
+  cwd?: string;
+  /** Variables besides those of {@linkcode cleanEnvironment}. */
+  env?: Record<string, string>;
+}
+
 /** Runs any command to its end; one that goes on for too long is killed and the promise rejects. */
 export async function runToEnd(
   [command = "", ...args]: string[],
-  options: { env?: Record<string, string>; timeoutMs?: number } = {},
+  options: ProgramPlace & { timeoutMs?: number } = {},
 ): Promise<ProgramResult> {
-  const { env, timeoutMs = PATIENCE_MS } = options;
+  const { cwd, env, timeoutMs = PATIENCE_MS } = options;
   const child = new Deno.Command(command, {
     args,
+    ...(cwd === undefined ? {} : { cwd }),
     clearEnv: true,
     env: cleanEnvironment(env),
     stdin: "null",

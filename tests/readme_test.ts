@@ -3,9 +3,15 @@ import { join } from "node:path";
 import { decodeJoinKey } from "../protocol/mod.ts";
 import { shownCommands } from "../scripts/readme_commands.ts";
 import { CI_COMMANDS, SHORT_FORMS, STORY_COMMANDS } from "./readme_commands.ts";
-import { type ReadmeStage, RunningCommand, runReadme } from "./readme_program.ts";
+import { type ReadmeStage, runReadme, startReadme } from "./readme_program.ts";
+import type { RunningProgram } from "./running_program.ts";
+import { ROOT } from "./program.ts";
 
-const ROOT = join(import.meta.dirname ?? ".", "..");
+/** Asks a program to end as a service manager would; its exit code. */
+function stop(program: RunningProgram): Promise<number> {
+  program.signal("SIGTERM");
+  return program.exitCode();
+}
 
 Deno.test("README shows exactly the commands that are run by tests", async () => {
   const readme = await Deno.readTextFile(join(ROOT, "README.md"));
@@ -22,6 +28,11 @@ Deno.test("README's commands for the whole project are run by .ci/run", async ()
     assert(long.has(command.replace("deno", "npx -y deno@2.9.5")), `${command} has no long form`);
   }
 });
+
+/** A task that is killed leaves its program behind; one that is asked to end takes it along. */
+function goodbye(task: RunningProgram): AsyncDisposable {
+  return { [Symbol.asyncDispose]: async () => void await stop(task) };
+}
 
 /** A new user's directories: the server's, two clients' and a desk to work at. */
 async function stages() {
@@ -50,11 +61,13 @@ async function succeed(command: (typeof STORY_COMMANDS)[number], stage: ReadmeSt
 Deno.test("README's commands do what it says, word for word", async (t) => {
   await using on = await stages();
   await t.step("two terminals, and the commands on the server", async () => {
-    await using server = new RunningCommand("deno task server", on.server);
+    await using server = startReadme("deno task server", on.server);
+    await using _server = goodbye(server);
     await server.line(/Listening on 127\.0\.0\.1:\d+ \(TLS\)/);
     const invited = await succeed("deno task -q server invite --name till-3", on.server);
     await succeed("deno task -q client join KEY", on.client, invited.stdout.trim());
-    await using client = new RunningCommand("deno task client", on.client);
+    await using client = startReadme("deno task client", on.client);
+    await using _client = goodbye(client);
     await server.line(/till-3: .*-> UP/);
     const clients = await succeed("hbserver clients", on.server);
     assertMatch(clients.stdout, /^till-3 +UP /m);
@@ -63,7 +76,7 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
     const log = await succeed("hbserver log till-3 --kind state,alert", on.server);
     assertMatch(log.stdout, /till-3 +state +/);
     {
-      await using follow = new RunningCommand("hbserver log --follow", on.server);
+      await using follow = startReadme("hbserver log --follow", on.server);
       await succeed('hbclient message "printer is on fire"', on.client);
       await follow.line(/printer is on fire/);
     }
@@ -76,10 +89,10 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
     assertStringIncludes(files.stdout, "report.pdf");
     await succeed("hbserver alerts --open", on.server);
     await succeed("hbserver revoke till-3", on.server);
-    assertEquals(await client.stop(), 4);
+    assertEquals(await stop(client), 4);
     const again = await succeed("hbserver invite --name till-3", on.server);
     await succeed("hbclient join KEY --name till-3", on.newClient, again.stdout.trim());
-    await using newClient = new RunningCommand("hbclient", on.newClient);
+    await using newClient = startReadme("hbclient", on.newClient);
     await newClient.line(/connected/i);
     const cloud = await succeed(
       "hbserver invite --name vm-1 --address 203.0.113.7:5001 --address 10.0.0.4:5001",
@@ -87,15 +100,15 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
     );
     const { addresses } = decodeJoinKey(cloud.stdout);
     assertEquals(addresses, ["203.0.113.7:5001", "10.0.0.4:5001"]);
-    assertEquals(await newClient.stop(), 0);
-    assertEquals(await server.stop(), 0);
+    assertEquals(await stop(newClient), 0);
+    assertEquals(await stop(server), 0);
   });
   await t.step("hbserver alone", async () => {
-    await using server = new RunningCommand("hbserver", on.server);
+    await using server = startReadme("hbserver", on.server);
     await server.line(/Listening on .* \(TLS\)/);
   });
   await t.step("hbserver --plaintext --open serves a classic client", async () => {
-    await using server = new RunningCommand("hbserver --plaintext --open", on.classicServer);
+    await using server = startReadme("hbserver --plaintext --open", on.classicServer);
     const line = await server.line(/Listening on .* \(plaintext, open\)/);
     const port = Number(/:(\d+) \(/.exec(line)?.[1]);
     using classic = await Deno.connect({ hostname: "127.0.0.1", port });

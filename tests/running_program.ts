@@ -6,7 +6,7 @@
 
 // @ts-types="../platform/text_line_stream.d.ts"
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { cleanEnvironment } from "./program.ts";
+import { cleanEnvironment, type ProgramPlace } from "./program.ts";
 import { PATIENCE_MS, within } from "./until.ts";
 
 /** A running process; disposing of it kills it if it still runs. */
@@ -22,9 +22,10 @@ export class RunningProgram implements AsyncDisposable {
   #ended = false;
 
   /** Starts a command, the program first. */
-  constructor([command = "", ...args]: string[], env: Record<string, string> = {}) {
+  constructor([command = "", ...args]: string[], { cwd, env }: ProgramPlace = {}) {
     this.#child = new Deno.Command(command, {
       args,
+      ...(cwd === undefined ? {} : { cwd }),
       clearEnv: true,
       env: cleanEnvironment(env),
       stdin: "piped",
