@@ -9,6 +9,7 @@
  */
 
 import { join } from "node:path";
+import { DataDirectoryError } from "../platform/data_directory.ts";
 import { DurableFileError, StagedFile, sweepStaging } from "../platform/durable_file.ts";
 import { type FileSystem, systemFiles } from "../platform/file_system.ts";
 import type { BadOffer, Offer, RejectCode } from "../protocol/mod.ts";
@@ -105,10 +106,22 @@ export class Vault {
     return this.#options.maxFileBytes ?? null;
   }
 
-  /** Makes the folders and removes what an earlier run left in staging. */
+  /**
+   * Makes the folders and removes what an earlier run left in staging; rejects with a DataDirectoryError that
+   * says why they cannot be used.
+   */
   async prepare(): Promise<void> {
-    await Deno.mkdir(this.#options.directory, { recursive: true, mode: 0o755 });
-    await sweepStaging(this.#staging, this.#files);
+    const { directory } = this.#options;
+    try {
+      await Deno.mkdir(directory, { recursive: true, mode: 0o755 });
+      await sweepStaging(this.#staging, this.#files);
+      await Deno.mkdir(this.#staging, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new DataDirectoryError(
+        `Cannot use "${directory}" for received files: ${stateOf(cause)}`,
+        { hint: "choose another folder with --files DIR", cause },
+      );
+    }
   }
 
   /** Why an offer is refused before a byte, or undefined. */
@@ -159,3 +172,14 @@ const REASONS: Partial<Record<RejectCode, string>> = {
   bad_size: "The number of bytes that arrived is not the announced one",
   io: "The server could not write the file to its disk",
 };
+
+/** What is wrong with a folder, in words. */
+function stateOf(cause: unknown): string {
+  if (cause instanceof Deno.errors.AlreadyExists || cause instanceof Deno.errors.NotADirectory) {
+    return "it is no directory";
+  }
+  if (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable) {
+    return "this user may not write there";
+  }
+  return cause instanceof Error ? cause.message : String(cause);
+}

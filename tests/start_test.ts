@@ -70,6 +70,20 @@ Deno.test("a data directory that is a file is named, exit 1", async () => {
   assertEquals(await Deno.readTextFile(file), "not a directory");
 });
 
+Deno.test("a folder for received files that is a file is named, exit 1", async () => {
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, "file");
+  await Deno.writeTextFile(file, "not a directory");
+  const data = join(directory.path, "server");
+  for (const files of [file, join(file, "below")]) {
+    const args = ["--data", data, "--listen", "127.0.0.1:0", "--http", "off", "--files", files];
+    const result = await hbserver(...args);
+    assertEquals(result.code, 1);
+    assertOneClearLine(result, /for received files: it is no directory/);
+    assertStringIncludes(result.stderr, files);
+  }
+});
+
 Deno.test({
   name: "a data directory that leads nowhere is named, exit 1 or 2 (not on Windows: needs a link)",
   ignore: Deno.build.os === "windows",
