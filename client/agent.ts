@@ -70,6 +70,12 @@ export class Agent {
   readonly #events: AgentEvents;
   readonly #reconnect: Reconnect;
   readonly #stopping = new AbortController();
+  /** Ends a try to connect that goes on for too long after `stop()`. */
+  readonly #giveUp = new AbortController();
+  /** The goodbye that `stop()` wants. */
+  #bye: Parameters<AgentSession["leave"]>[0] | undefined;
+  /** The connection under way, from its first byte to its last. */
+  #attempt: Promise<unknown> | undefined;
   #state: AgentState = { kind: "connecting" };
   #session: AgentSession | undefined;
   #everConnected = false;
@@ -99,7 +105,9 @@ export class Agent {
   async run(): Promise<void> {
     try {
       while (!this.#stopping.signal.aborted) {
-        const wait = await this.#connectOnce();
+        const attempt = this.#connectOnce();
+        this.#attempt = attempt;
+        const wait = await attempt;
         if (wait === undefined || this.#stopping.signal.aborted) continue;
         this.#become({ kind: "waiting", ...wait });
         // Only stop() ends the wait early, and the loop then ends by itself.
@@ -136,12 +144,19 @@ export class Agent {
     this.#onDrained = undefined;
   }
 
-  /** Says BYE where connected and ends `run()`, within STOP_LIMIT_MS. Safe to call again. */
+  /**
+   * Says BYE where connected and ends `run()`; either step takes STOP_LIMIT_MS at most. A greeting under way is
+   * finished first: the server may already have let this client in, and would miss it without a BYE. Safe to
+   * call again.
+   */
   async stop(reason: ByeReason = "stop", backInSeconds?: number): Promise<void> {
     if (this.#stopping.signal.aborted) return;
-    this.#stopping.abort(new ClientError("Cannot go on: the agent was stopped"));
-    const bye = { reason, ...(backInSeconds === undefined ? {} : { backInSeconds }) };
-    await this.#session?.leave(bye, STOP_LIMIT_MS);
+    this.#bye = { reason, ...(backInSeconds === undefined ? {} : { backInSeconds }) };
+    const why = new ClientError("Cannot go on: the agent was stopped");
+    this.#stopping.abort(why);
+    using _limit = this.#ports.clock.after(STOP_LIMIT_MS, () => this.#giveUp.abort(why));
+    await this.#session?.leave(this.#bye, STOP_LIMIT_MS);
+    await this.#attempt?.catch(() => {}); // What went wrong is told by `run()`.
   }
 
   /** One connection from the first byte to the last; resolves with the wait before the next. */
@@ -150,7 +165,7 @@ export class Agent {
     let dialled: Dialled;
     try {
       const onRead = () => this.#session?.heard();
-      dialled = await this.#ports.connect({ onRead, signal: this.#stopping.signal });
+      dialled = await this.#ports.connect({ onRead, signal: this.#giveUp.signal });
     } catch (error) {
       return this.#afterFailure(error);
     }
@@ -160,7 +175,9 @@ export class Agent {
     this.#session = session;
     const { ack, address, rttMs } = dialled;
     this.#become({ kind: "connected", name: ack.name, address, rttMs });
-    const end = await session.run();
+    const ending = session.run();
+    if (this.#bye !== undefined) await session.leave(this.#bye, STOP_LIMIT_MS);
+    const end = await ending;
     this.#session = undefined;
     const lastedMs = this.#ports.clock.now() - startedAt;
     this.#reconnect.sessionEnded({ lastedMs, intervalMs: ack.interval });

@@ -77,6 +77,8 @@ class Stage implements AsyncDisposable {
   failures: Error[] = [];
   attempts: number[] = [];
   peerReads = true;
+  /** What the greeting waits for, unless the agent gives it up. */
+  greeting: Promise<void> = Promise.resolve();
   running: Promise<void> = Promise.resolve();
 
   constructor(events: AgentEvents = {}) {
@@ -107,21 +109,21 @@ class Stage implements AsyncDisposable {
     await this.clock.advance(0);
   }
 
-  #connect({ onRead }: { onRead: () => void }): Promise<Dialled> {
+  async #connect(
+    { onRead, signal }: { onRead: () => void; signal: AbortSignal },
+  ): Promise<Dialled> {
     this.attempts.push(this.clock.now());
     const failure = this.failures.shift();
-    if (failure !== undefined) return Promise.reject(failure);
+    if (failure !== undefined) throw failure;
+    const givenUp = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => givenUp.reject(signal.reason), { once: true });
+    await Promise.race([this.greeting, givenUp.promise]);
     const [client, server] = fakeDuplexPair();
     const connection = new Connection(client, { onRead });
     connection.greeted();
     this.peers.push(new Peer(server, { reads: this.peerReads }));
     const { verb: _, ...ack } = ACK;
-    return Promise.resolve({
-      connection,
-      ack,
-      address: { hostname: "127.0.0.1", port: 5001 },
-      rttMs: 1,
-    });
+    return { connection, ack, address: { hostname: "127.0.0.1", port: 5001 }, rttMs: 1 };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -397,6 +399,32 @@ Deno.test("Agent.stop() ends within 2 s when the server does not react", async (
   await stage.clock.advance(STOP_LIMIT_MS);
   await stopped;
   await stage.running;
+});
+
+Deno.test("[HB-55] Agent.stop() in the middle of a greeting finishes it and says BYE", async () => {
+  await using stage = new Stage();
+  const greeted = Promise.withResolvers<void>();
+  stage.greeting = greeted.promise;
+  await stage.start();
+  const stopped = stage.agent.stop();
+  await stage.clock.advance(10);
+  greeted.resolve();
+  await stage.clock.advance(0);
+  assertEquals(stage.peer.frames.at(-1), { verb: "BYE", reason: "stop" });
+  stage.peer.connection.close();
+  await stopped;
+  await stage.running;
+});
+
+Deno.test("Agent.stop() gives a greeting up that takes longer than 2 s", async () => {
+  await using stage = new Stage();
+  stage.greeting = new Promise(() => {});
+  await stage.start();
+  const stopped = stage.agent.stop();
+  await stage.clock.advance(STOP_LIMIT_MS);
+  await stopped;
+  await stage.running;
+  assertEquals(stage.peers.length, 0);
 });
 
 Deno.test("Agent.stop() ends a wait at once", async () => {
