@@ -5,14 +5,13 @@
  */
 
 import type { Clock, Random, Timer } from "../platform/clock.ts";
+import { FrameReader } from "../platform/frame_reader.ts";
 import type { Vitals } from "../platform/host_facts.ts";
 import {
   type Connection,
   type Frame,
   type FrameOf,
-  MAX_BAD_FIELDS,
   ProtocolError,
-  type UnknownFrame,
   WRITE_STALL_MS,
 } from "../protocol/mod.ts";
 import { ConnectionWatch } from "./connection_watch.ts";
@@ -70,6 +69,7 @@ const RECEIPT_BATCH = 500;
 /** Runs one accepted connection of role `agent`; owns and closes it. */
 export class AgentSession {
   readonly #connection: Connection;
+  readonly #frames: FrameReader;
   readonly #ports: SessionPorts;
   readonly #heartbeat: Heartbeat;
   readonly #ended = Promise.withResolvers<void>();
@@ -77,12 +77,12 @@ export class AgentSession {
   #sentUpTo = 0;
   #sending = false;
   #pollTimer: Timer | undefined;
-  #badFields = 0;
   readonly #watch: ConnectionWatch;
 
   /** Takes the connection; nothing is sent before `run()`. */
   constructor(dialled: Pick<Dialled, "connection" | "ack">, ports: SessionPorts) {
     this.#connection = dialled.connection;
+    this.#frames = new FrameReader(dialled.connection);
     this.#ports = ports;
     this.#watch = new ConnectionWatch(dialled.connection, ports.clock);
     this.#heartbeat = new Heartbeat({
@@ -159,22 +159,9 @@ export class AgentSession {
 
   async #serve(): Promise<void> {
     while (this.#end === undefined) {
-      const frame = await this.#nextFrame();
+      const frame = await this.#frames.next();
       if (frame === null) return;
       if (frame.verb !== "unknown") this.#handle(frame);
-    }
-  }
-
-  /** The next frame whose fields are right; null at the end of the stream. */
-  async #nextFrame(): Promise<Frame | UnknownFrame | null> {
-    while (true) {
-      try {
-        return await this.#connection.readFrame();
-      } catch (error) {
-        if (!(error instanceof ProtocolError) || error.code !== "bad_field") throw error;
-        if (++this.#badFields >= MAX_BAD_FIELDS) throw error;
-        this.#connection.send({ verb: "REFUSE", code: "bad_frame", reason: error.message });
-      }
     }
   }
 

@@ -16,7 +16,7 @@ import {
 } from "../protocol/mod.ts";
 import { ackFrame } from "./ack.ts";
 import { farewell } from "./farewell.ts";
-import { FrameReader } from "./frame_reader.ts";
+import { FrameReader } from "../platform/frame_reader.ts";
 import { handleHeartbeat } from "./handle_heartbeat.ts";
 import { deliverMessages, handleMessage, handleReceipt } from "./handle_message.ts";
 import type { ServerParts } from "./parts.ts";

@@ -20,7 +20,7 @@ import {
 import { ackFrame } from "./ack.ts";
 import type { Guest } from "./control_session.ts";
 import { farewell } from "./farewell.ts";
-import { FrameReader } from "./frame_reader.ts";
+import { FrameReader } from "../platform/frame_reader.ts";
 import type { ServerParts } from "./parts.ts";
 import { recordFile } from "./record_file.ts";
 import type { Link, Member } from "./roster.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { nextTurn } from "../platform/clock.ts";
+import { nextTurn } from "./clock.ts";
 import {
   type Connection,
   type Frame,
