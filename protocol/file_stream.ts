@@ -57,6 +57,7 @@ export function byteStream(source: ByteSource, options: ByteStreamOptions): Read
 /**
  * Moves a byte stream into `write`, one chunk at a time, reading the next chunk while one is written. Two
  * buffers of {@linkcode FILE_CHUNK_BYTES} serve the whole file; a chunk is only valid until `write` resolves.
+ * A `write` that gives its chunk's memory away (to a worker) resolves with other memory to go on with.
  * Resolves with the number of bytes; rejects with the first error of either side, after cancelling the
  * stream. The source may then still be in the middle of a read, so its connection is of no further use.
  *
@@ -76,7 +77,7 @@ export function byteStream(source: ByteSource, options: ByteStreamOptions): Read
  */
 export async function pumpBytes(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  write: (chunk: Uint8Array<ArrayBuffer>) => Promise<void>,
+  write: (chunk: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer> | void>,
 ): Promise<number> {
   const reader = stream.getReader({ mode: "byob" });
   let spare = new ArrayBuffer(FILE_CHUNK_BYTES);
@@ -89,9 +90,10 @@ export async function pumpBytes(
       reading = reader.read(new Uint8Array(spare));
       // A failure while write() is under way is met on the next round, or hidden by an earlier one.
       reading.catch(() => {});
-      await write(value);
       total += value.length;
-      spare = value.buffer;
+      const returned = await write(value);
+      spare = (returned ?? value).buffer;
+      if (spare.byteLength < FILE_CHUNK_BYTES) spare = new ArrayBuffer(FILE_CHUNK_BYTES);
     }
   } catch (error) {
     await reader.cancel(error).catch(() => {});

@@ -83,8 +83,24 @@ export const RECONNECT_MAX_INTERVALS = 3;
  * would be too short for a client that waits for 60 s.
  */
 export const COME_BACK_INTERVALS = 3.5;
-/** Data connections that one client may hold at once. */
+/** Data connections of one client that may have a transfer under way at once; more wait and hear `busy`. */
 export const MAX_DATA_CONNECTIONS_PER_CLIENT = 2;
+/** Data connections of one client at all, those that wait included. */
+export const MAX_DATA_SESSIONS_PER_CLIENT = 8;
+/** Files and folders in one manifest. */
+export const MAX_MANIFEST_ENTRIES = 100_000;
+/** Highest number of a file in a manifest; numbers need not follow each other. */
+export const MAX_MANIFEST_NUMBER = 2 ** 32;
+/** Entries in one MANIFEST frame; at 128 bytes each they fit a line. */
+export const MAX_MANIFEST_ENTRIES_PER_FRAME = 500;
+/** All paths of one manifest, in bytes of UTF-8: 84 bytes each for as many as a manifest may have. */
+export const MAX_MANIFEST_PATH_BYTES = 8 * 1024 * 1024;
+/** Files in one BUNDLE; at 80 bytes each they fit a line. */
+export const MAX_BUNDLE_ITEMS = 400;
+/** Bytes of all files in one BUNDLE; a larger file is offered by itself, as only that can be resumed. */
+export const MAX_BUNDLE_BYTES = 1024 * 1024;
+/** Time for which the receiver keeps an unfinished transfer's bytes, in milliseconds: 7 days. */
+export const PARTIAL_KEEP_MS = 7 * 24 * 3_600_000;
 /** Time without a byte of progress after which a transfer is given up, in milliseconds. */
 export const TRANSFER_STALL_MS = 60_000;
 /** Messages that may wait for one peer. */
@@ -100,6 +116,10 @@ export const MAX_OUTBOX_BYTES = 5 * 1024 * 1024;
 export const READ_BUFFER_BYTES = 4 * 1024;
 /** Size of the chunks in which file bytes move, in bytes; 742 MB/s against 239 MB/s with 64 KiB chunks. */
 export const FILE_CHUNK_BYTES = 1024 * 1024;
+/** Received bytes after which they are synced, so that a power cut costs no more, in bytes. */
+export const CHECKPOINT_BYTES = 64 * 1024 * 1024;
+/** The same in time, for slow lines, in milliseconds. */
+export const CHECKPOINT_MS = 5_000;
 /** Frames that wait to be written to one connection, in bytes; more, and the connection is dropped. */
 export const MAX_WRITE_QUEUE_BYTES = 1024 * 1024;
 /** Largest single write of queued frames, in bytes. */

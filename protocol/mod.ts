@@ -18,6 +18,7 @@ export * from "./frame.ts";
 export * from "./identity.ts";
 export * from "./join_key.ts";
 export * from "./limits.ts";
+export * from "./manifest.ts";
 export * from "./offer.ts";
 export * from "./server_greeting.ts";
 export * from "./verb.ts";

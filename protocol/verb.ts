@@ -11,7 +11,10 @@ import { decodeFrame } from "./frame.ts";
 import {
   INVITE_SECRET_BYTES,
   KEY_ID_HEX_DIGITS,
+  MAX_BUNDLE_ITEMS,
   MAX_CLIENT_NAME_CHARS,
+  MAX_MANIFEST_ENTRIES_PER_FRAME,
+  MAX_MANIFEST_NUMBER,
   MAX_MESSAGE_BYTES,
   MAX_REASON_CHARS,
   NONCE_BYTES,
@@ -47,6 +50,8 @@ const messageText = v.pipe(
   v.check((text) => text.isWellFormed(), "lone surrogate"),
   v.maxBytes(MAX_MESSAGE_BYTES),
 );
+
+const fileNumber = v.pipe(count, v.maxValue(MAX_MANIFEST_NUMBER));
 
 function base64Of(bytes: number) {
   return v.pipe(
@@ -125,19 +130,56 @@ const SCHEMAS = {
   }),
   BYE: v.object({ reason: v.picklist(BYE_REASONS), back_in: v.optional(count) }),
   // A bad path or size is answered with REJECT and not as a bad field, so both are checked later.
-  FILE: v.object({ id: uuid, path: v.unknown(), size: v.unknown(), mtime: v.optional(count) }),
-  READY: v.object({ id: uuid, offset: count }),
+  FILE: v.object({
+    id: uuid,
+    path: v.unknown(),
+    size: v.unknown(),
+    mtime: v.optional(count),
+    manifest: v.optional(uuid),
+  }),
+  READY: v.object({ id: uuid, offset: count, as: v.optional(shortText) }),
   REJECT: v.object({
     id: uuid,
     code: v.picklist(REJECT_CODES),
     reason: shortText,
     retry: v.optional(v.boolean(), false),
+    offset: v.optional(count),
   }),
   PREFIX: v.object({ id: uuid, offset: count, sha256 }),
   SUM: v.object({ id: uuid, bytes: count, sha256 }),
   STORED: v.object({ id: uuid, as: shortText, bytes: count, sha256 }),
   CANCEL: v.object({ id: uuid }),
   END: v.object({}),
+  // What an entry says is judged as a whole manifest, and refused with REJECT.
+  MANIFEST: v.object({
+    id: uuid,
+    folder: v.optional(v.unknown()),
+    entries: v.pipe(v.array(v.unknown()), v.maxLength(MAX_MANIFEST_ENTRIES_PER_FRAME)),
+    last: v.optional(v.boolean(), false),
+  }),
+  BUNDLE: v.object({
+    id: uuid,
+    items: v.pipe(
+      v.array(v.strictTuple([fileNumber, sha256])),
+      v.minLength(1),
+      v.maxLength(MAX_BUNDLE_ITEMS),
+    ),
+  }),
+  BUNDLED: v.object({
+    id: uuid,
+    stored: v.optional(v.pipe(v.array(fileNumber), v.maxLength(MAX_BUNDLE_ITEMS)), []),
+    renamed: v.optional(
+      v.pipe(v.array(v.strictTuple([fileNumber, shortText])), v.maxLength(MAX_BUNDLE_ITEMS)),
+      [],
+    ),
+    rejected: v.optional(
+      v.pipe(
+        v.array(v.strictTuple([fileNumber, v.picklist(REJECT_CODES), shortText])),
+        v.maxLength(MAX_BUNDLE_ITEMS),
+      ),
+      [],
+    ),
+  }),
   PUSH: v.object({ id: uuid, path: v.unknown(), size: v.unknown(), sha256 }),
   FETCH: v.object({ id: uuid, offset: count }),
 };
