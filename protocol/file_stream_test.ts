@@ -256,3 +256,18 @@ Deno.test("pumpBytes() moves a file between two connections", async () => {
   assertEquals(await other.readFrame(), { verb: "END" });
   await sending;
 });
+
+Deno.test("pumpBytes() goes on with the memory that write() returns, whatever its size", async () => {
+  const length = 3 * FILE_CHUNK_BYTES + 7;
+  const expected = pattern(0, length);
+  for (const size of [FILE_CHUNK_BYTES, 1]) {
+    const parts: Uint8Array[] = [];
+    const total = await pumpBytes(byteStream(patternSource(length), { length }), (chunk) => {
+      // The memory moves away, as it does to a worker: nothing may read it here afterwards.
+      parts.push(new Uint8Array(chunk.buffer.transfer(), 0, chunk.length));
+      return Promise.resolve(new Uint8Array(size));
+    });
+    assertEquals(total, length);
+    assertEquals(same(joined(parts), expected), true);
+  }
+});
