@@ -264,7 +264,8 @@ Deno.test("pumpBytes() goes on with the memory that write() returns, whatever it
     const parts: Uint8Array[] = [];
     const total = await pumpBytes(byteStream(patternSource(length), { length }), (chunk) => {
       // The memory moves away, as it does to a worker: nothing may read it here afterwards.
-      parts.push(new Uint8Array(chunk.buffer.transfer(), 0, chunk.length));
+      const { length } = chunk;
+      parts.push(new Uint8Array(chunk.buffer.transfer(), 0, length));
       return Promise.resolve(new Uint8Array(size));
     });
     assertEquals(total, length);
