@@ -65,6 +65,30 @@ export const HBCLIENT = defineProgram({
       commands: [...CONNECTING, "join"],
       help: "The name of this machine (its host name unless set).",
     },
+    files: {
+      kind: "text",
+      commands: ["run"],
+      placeholder: "DIR",
+      help: "Folder of the files that the server sends (files in the data directory unless set).",
+    },
+    noPush: {
+      kind: "flag",
+      commands: ["run"],
+      help: "Take no files from the server.",
+    },
+    maxFileSize: {
+      kind: "size",
+      commands: ["run"],
+      min: 0,
+      help: "Largest file to take from the server; larger ones are refused before a byte.",
+    },
+    minFree: {
+      kind: "size",
+      commands: ["run"],
+      min: 0,
+      help:
+        "Space that files of the server must leave free on the disk (1 % of it unless set, at most 1 GiB).",
+    },
     queue: {
       kind: "flag",
       commands: ["message"],

@@ -1,5 +1,5 @@
 /**
- * What the client must not forget: its outbox, its inbox and a few facts, in `client.sqlite` in the data
+ * What the client must not forget: its outbox, its inbox, the files it received and a few facts, in `client.sqlite` in the data
  * directory. Several processes may have it open: the agent and any number of commands.
  *
  * @module
@@ -28,6 +28,20 @@ export interface QueuedMessage extends StoredMessage {
   seq: number;
 }
 
+/** A file of the server that lies on this machine. */
+export interface ReceivedFile {
+  /** The push's UUID. */
+  id: string;
+  /** Its final name. */
+  as: string;
+  /** Where it was put, absolute. */
+  path: string;
+  /** Its size. */
+  bytes: number;
+  /** SHA-256 of its bytes in lower-case hex. */
+  sha256: string;
+}
+
 /** The outbox takes no more until the server has taken some: exit code 8. */
 export class OutboxFullError extends ClientError {
   override readonly name = "OutboxFullError";
@@ -46,6 +60,8 @@ export class OutboxFullError extends ClientError {
 export const MAX_INBOX_MESSAGES = 10_000;
 /** How long the inbox keeps messages that were shown, and so knows them again, in milliseconds: 30 days. */
 export const INBOX_KEEP_MS = 30 * 24 * 3_600_000;
+/** Received files that are known again when the server offers them once more; the oldest are forgotten first. */
+export const MAX_RECEIVED_FILES = 10_000;
 /** Time to wait for another process that is writing, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
 /** New messages after which the inbox is cut back again. */
@@ -73,6 +89,15 @@ const MIGRATIONS: readonly Migration[] = [{
     ) STRICT;
     CREATE INDEX inbox_untold ON inbox (shown, told);
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE received (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL UNIQUE,
+      name TEXT NOT NULL,
+      path TEXT NOT NULL,
+      bytes INTEGER NOT NULL,
+      sha256 TEXT NOT NULL,
+      received_at INTEGER NOT NULL
+    ) STRICT;
   `,
 }];
 
@@ -81,6 +106,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** A message's text as bytes: as text, `node:sqlite` would end it at the first NUL. */
 const TEXT = "CAST(text AS BLOB) AS text_bytes";
+const RECEIVED = "id, name, path, bytes, sha256";
 
 /** How a {@linkcode ClientStore} works. */
 export interface ClientStoreOptions {
@@ -88,6 +114,8 @@ export interface ClientStoreOptions {
   clock: Pick<Clock, "wall">;
   /** Messages that the inbox keeps. @default {MAX_INBOX_MESSAGES} */
   maxInboxMessages?: number;
+  /** Received files that are remembered. @default {MAX_RECEIVED_FILES} */
+  maxReceivedFiles?: number;
 }
 
 /** The client's durable memory; every call has reached the disk when it returns. */
@@ -95,12 +123,14 @@ export class ClientStore implements Disposable {
   readonly #database: Database;
   readonly #clock: Pick<Clock, "wall">;
   readonly #maxInboxMessages: number;
+  readonly #maxReceivedFiles: number;
   #receivedSincePrune = 0;
 
   /** Opens or creates the file in `directory`; throws a `DatabaseError` with a hint when it cannot. */
-  constructor(directory: string, { clock, maxInboxMessages }: ClientStoreOptions) {
-    this.#clock = clock;
-    this.#maxInboxMessages = maxInboxMessages ?? MAX_INBOX_MESSAGES;
+  constructor(directory: string, options: ClientStoreOptions) {
+    this.#clock = options.clock;
+    this.#maxInboxMessages = options.maxInboxMessages ?? MAX_INBOX_MESSAGES;
+    this.#maxReceivedFiles = options.maxReceivedFiles ?? MAX_RECEIVED_FILES;
     this.#database = openDatabase(join(directory, FILE_NAME), {
       migrations: MIGRATIONS,
       busyTimeoutMs: BUSY_TIMEOUT_MS,
@@ -186,6 +216,32 @@ export class ClientStore implements Disposable {
     });
   }
 
+  /** Notes that a file of the server lies on this machine; does nothing when its id is there already. */
+  recordReceived({ id, as, path, bytes, sha256 }: ReceivedFile): void {
+    inTransaction(this.#database, () => {
+      this.#run(
+        "INSERT OR IGNORE INTO received (id, name, path, bytes, sha256, received_at) VALUES (?, ?, ?, ?, ?, ?)",
+        [id, as, path, bytes, sha256, this.#now()],
+      );
+      this.#run("DELETE FROM received WHERE seq <= (SELECT MAX(seq) FROM received) - ?", [
+        this.#maxReceivedFiles,
+      ]);
+    });
+  }
+
+  /** The file that was received under an id, also when somebody has moved it since. */
+  receivedFile(id: string): ReceivedFile | undefined {
+    const row = this.#database.prepare(`SELECT ${RECEIVED} FROM received WHERE id = ?`).get(id);
+    return row === undefined ? undefined : receivedFileOf(row);
+  }
+
+  /** The `limit` files that were received last, the oldest of them first. */
+  receivedFiles(limit: number): ReceivedFile[] {
+    return this.#database
+      .prepare(`SELECT ${RECEIVED} FROM received ORDER BY seq DESC LIMIT ?`)
+      .all(limit).map(receivedFileOf).reverse();
+  }
+
   /** Keeps one fact under a key. */
   remember(key: string, value: string): void {
     this.#run("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", [key, value]);
@@ -221,5 +277,15 @@ function messageOf(row: Record<string, unknown>): StoredMessage {
     id: String(row.id),
     at: Number(row.at),
     text: decoder.decode(row.text_bytes as Uint8Array),
+  };
+}
+
+function receivedFileOf(row: Record<string, unknown>): ReceivedFile {
+  return {
+    id: String(row.id),
+    as: String(row.name),
+    path: String(row.path),
+    bytes: Number(row.bytes),
+    sha256: String(row.sha256),
   };
 }

@@ -139,3 +139,23 @@ Deno.test("ClientStore keeps a text with NUL and a byte order mark whole, both w
   }
   await Deno.remove(directory, { recursive: true });
 });
+
+Deno.test("ClientStore remembers received files by id, once, and forgets the oldest above its limit", () => {
+  withStore(({ directory }) => {
+    using store = new ClientStore(directory, { clock, maxReceivedFiles: 2 });
+    const files = ["a", "b", "c"].map((as) => ({
+      id: uuidV7(clock),
+      as,
+      path: `/files/${as}`,
+      bytes: 2 ** 40,
+      sha256: "0".repeat(64),
+    }));
+    const [a, b, c] = files;
+    for (const file of files) store.recordReceived(file);
+    store.recordReceived({ ...(c ?? message("")), as: "other", path: "", bytes: 0, sha256: "" });
+    assertEquals(store.receivedFile(a?.id ?? ""), undefined);
+    assertEquals(store.receivedFile(c?.id ?? ""), c);
+    assertEquals(store.receivedFiles(10), [b, c]);
+    assertEquals(store.receivedFiles(1), [c]);
+  });
+});
