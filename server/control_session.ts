@@ -19,11 +19,13 @@ import { farewell } from "./farewell.ts";
 import { FrameReader } from "../platform/frame_reader.ts";
 import { handleHeartbeat } from "./handle_heartbeat.ts";
 import { deliverMessages, handleMessage, handleReceipt } from "./handle_message.ts";
+import { PushDelivery } from "./handle_push.ts";
 import type { ServerParts } from "./parts.ts";
 import type { Cause } from "./presence.ts";
+import { recordPushRejected, recordPushStored } from "./record_push.ts";
 import type { Link, Member } from "./roster.ts";
 import type { Session } from "./session.ts";
-import type { ClientRecord } from "./store_record.ts";
+import type { ClientRecord, PushOutcome } from "./store_record.ts";
 
 /** How often a session looks for a write that stands still, in milliseconds. */
 const STALL_CHECK_MS = WRITE_STALL_MS / 3;
@@ -62,6 +64,7 @@ export class ControlSession implements Link, Session {
   storing = 0;
   stored: (() => void) | undefined;
   #guest: Guest;
+  #pushes: PushDelivery;
   #ending: Ending = { kind: "lost" };
   #frames: FrameReader;
   #unknownVerbs = 0;
@@ -78,6 +81,7 @@ export class ControlSession implements Link, Session {
     this.epoch = guest.admitted.epoch;
     this.isAgent = guest.admitted.role === "agent";
     this.member = parts.roster.admit(guest.record);
+    this.#pushes = new PushDelivery(this);
   }
 
   /** Id of the client. */
@@ -111,6 +115,12 @@ export class ControlSession implements Link, Session {
   /** @inheritdoc */
   deliver(): void {
     void deliverMessages(this);
+    if (this.isAgent) void this.#pushes.deliver();
+  }
+
+  /** @inheritdoc */
+  pushEnded(id: string, outcome: PushOutcome): void {
+    this.#pushes.ended(id, outcome);
   }
 
   /** @inheritdoc */
@@ -190,17 +200,22 @@ export class ControlSession implements Link, Session {
         return await handleMessage(frame, this);
       case "RECEIPT":
         return await handleReceipt(frame, this);
+      case "STORED":
+        if (this.isAgent) return await recordPushStored(frame, this);
+        break;
+      case "REJECT":
+        if (this.isAgent) return await recordPushRejected(frame, this);
+        break;
       case "REFUSE":
-      case "PREFIX":
-      case "PUSH":
-      case "FETCH":
-        return; // Reserved, or an answer that changes nothing here.
+        return; // An answer that changes nothing here.
       default:
-        throw new ProtocolError(
-          "unexpected",
-          `Cannot take ${frame.verb} on a connection of role ${this.#guest.admitted.role}`,
-        );
+        break;
     }
+    const { role } = this.#guest.admitted;
+    throw new ProtocolError(
+      "unexpected",
+      `Cannot take ${frame.verb} on a connection of role ${role}`,
+    );
   }
 
   #onPong({ n }: FrameOf<"PONG">): void {
@@ -234,6 +249,7 @@ export class ControlSession implements Link, Session {
 
   #end(): void {
     this.#stallTimer?.cancel();
+    this.#pushes[Symbol.dispose]();
     this.connection.close();
     this.stored?.();
     this.member.others.delete(this);

@@ -254,17 +254,17 @@ Deno.test("[HB-5] [HB-6] a session ignores unknown keys and unknown verbs", asyn
   assertEquals((await peer.expect("BEAT")).seq, 5);
 });
 
-Deno.test("a session ignores the verbs that are reserved, but checks their fields", async () => {
-  await using place = await begin();
-  const { peer } = place;
-  const sha256 = "0".repeat(64);
-  peer.send({ verb: "PUSH", id: uuid(1), path: ["a"], size: 1, sha256 });
-  peer.send({ verb: "FETCH", id: uuid(1), offset: 0 });
-  peer.send({ verb: "PREFIX", id: uuid(1), offset: 0, sha256 });
-  await handled(peer);
-  await peer.sendUnchecked("FETCH", { id: "x" });
-  assertEquals((await peer.expect("REFUSE")).code, "bad_frame");
-});
+for (const verb of ["PUSH", "FETCH", "PREFIX", "READY", "SUM"]) {
+  Deno.test(`a session closes with words on ${verb}, which has no place there`, async () => {
+    await using place = await begin();
+    const { peer } = place;
+    const fields = { id: uuid(1), path: ["a"], size: 1, bytes: 1, offset: 0 };
+    await peer.sendUnchecked(verb, { ...fields, sha256: "0".repeat(64) });
+    const { code, reason } = await peer.expect("REFUSE");
+    assertEquals([code, reason.includes(verb)], ["bad_frame", true]);
+    assertEquals(await peer.next(), null);
+  });
+}
 
 Deno.test("[HB-7] a session answers a bad field with REFUSE and closes at the third", async () => {
   await using place = await begin();

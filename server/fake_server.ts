@@ -18,7 +18,8 @@ import { Alarm, type Notice } from "./alarm.ts";
 import { FakePeer } from "./fake_peer.ts";
 import { commitGroup, type StoreMethod } from "./group_commit.ts";
 import { Lobby, type LobbyLimits } from "./lobby.ts";
-import type { IncomingMessage, ServerParts } from "./parts.ts";
+import { Outgoing, type OutgoingOptions } from "./outgoing.ts";
+import type { IncomingMessage, PushNotice, ServerParts } from "./parts.ts";
 import { timingOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
 import { type Store, StoreError } from "./store.ts";
@@ -45,6 +46,8 @@ export interface FakeServerOptions {
   intervalMs?: number;
   maxFileBytes?: number;
   lobbyLimits?: LobbyLimits;
+  /** Room for copies of outgoing files. @default as much as is asked for */
+  reserve?: OutgoingOptions["reserve"];
   /** The file system of received files. @default {systemFiles} */
   files?: FileSystem;
 }
@@ -71,6 +74,8 @@ export class FakeServer implements AsyncDisposable {
   readonly messages: IncomingMessage[] = [];
   /** Every published file. */
   readonly files: { from: string; path: string; bytes: number }[] = [];
+  /** What became of every pushed file. */
+  readonly pushes: PushNotice[] = [];
   /** Every change of state. */
   readonly changes: WatchedChange[] = [];
   /** Every alert and recovery. */
@@ -82,6 +87,8 @@ export class FakeServer implements AsyncDisposable {
   readonly parts: ServerParts;
   /** The folder of received files. */
   readonly directory: string;
+  /** The folder of files that wait for clients. */
+  readonly outgoing: string;
   readonly #reception: Reception;
   readonly #database: ReturnType<typeof openDatabase>;
   readonly #failures = new Map<StoreMethod, StoreError>();
@@ -91,6 +98,7 @@ export class FakeServer implements AsyncDisposable {
 
   private constructor(directory: string, options: FakeServerOptions) {
     this.directory = directory;
+    this.outgoing = join(directory, ".outgoing");
     this.#database = openDatabase(IN_MEMORY, { migrations: STORE_MIGRATIONS, busyTimeoutMs: 0 });
     this.tables = new StoreDatabase(this.#database);
     this.parts = this.#buildParts(options);
@@ -102,6 +110,7 @@ export class FakeServer implements AsyncDisposable {
   static async start(options: FakeServerOptions = {}): Promise<FakeServer> {
     const server = new FakeServer(await Deno.makeTempDir(), options);
     await server.parts.vault.prepare();
+    await server.parts.outgoing.prepare();
     return server;
   }
 
@@ -198,7 +207,7 @@ export class FakeServer implements AsyncDisposable {
   async published(): Promise<string[]> {
     const found: string[] = [];
     for await (const { name, isDirectory } of Deno.readDir(this.directory)) {
-      if (!isDirectory || name === ".staging") continue;
+      if (!isDirectory || name.startsWith(".")) continue;
       for await (const file of Deno.readDir(join(this.directory, name))) {
         found.push(`${name}/${file.name}`);
       }
@@ -228,6 +237,7 @@ export class FakeServer implements AsyncDisposable {
     });
     await this.parts.timeline.flush();
     this.parts.watch[Symbol.dispose]();
+    await this.parts.outgoing.close();
     this.#database.close();
     await Deno.remove(this.directory, { recursive: true });
     if (this.clock.waiting > 0) throw new Error(`${this.clock.waiting} timers are left over`);
@@ -262,11 +272,17 @@ export class FakeServer implements AsyncDisposable {
         newId,
         files: options.files ?? systemFiles,
       }),
+      outgoing: new Outgoing({
+        directory: this.outgoing,
+        newId,
+        reserve: options.reserve ?? (() => Promise.resolve({ wrote() {}, [Symbol.dispose]() {} })),
+      }),
       lobby: new Lobby(options.lobbyLimits),
       randomBytes: systemRandomBytes,
       newId,
       onMessage: (message) => void this.messages.push(message),
       onFile: (file) => void this.files.push(file),
+      onPush: (notice) => void this.pushes.push(notice),
     };
   }
 

@@ -7,6 +7,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Clock } from "../platform/clock.ts";
 import type { Lobby } from "./lobby.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { Timing } from "./presence.ts";
 import type { Roster } from "./roster.ts";
 import type { Store } from "./store.ts";
@@ -26,6 +27,14 @@ export interface IncomingMessage {
   text: string;
 }
 
+/** What became of a file that was pushed to a client. */
+export type PushNotice =
+  & { to: string; name: string }
+  & (
+    | { state: "stored"; /** Its name there. */ landed: string }
+    | { state: "refused"; /** For people, the code in front. */ reason: string }
+  );
+
 /** The shared parts of one server. */
 export interface ServerParts {
   clock: Clock;
@@ -36,6 +45,7 @@ export interface ServerParts {
   roster: Roster;
   timeline: Timeline;
   vault: Vault;
+  outgoing: Outgoing;
   lobby: Lobby;
   /** Bytes of randomness. */
   randomBytes: (count: number) => Uint8Array;
@@ -45,4 +55,6 @@ export interface ServerParts {
   onMessage: (message: IncomingMessage) => void;
   /** Called after a file has been published. */
   onFile: (file: { from: string; path: string; bytes: number }) => void;
+  /** Called after a client's answer to a push has been recorded. */
+  onPush: (notice: PushNotice) => void;
 }

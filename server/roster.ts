@@ -5,7 +5,7 @@
  */
 
 import { type Fields, MAX_DATA_CONNECTIONS_PER_CLIENT } from "../protocol/mod.ts";
-import type { ClientRecord } from "./store_record.ts";
+import type { ClientRecord, PushOutcome } from "./store_record.ts";
 
 /** Data connections of all clients at once. */
 export const MAX_DATA_CONNECTIONS = 16;
@@ -18,8 +18,10 @@ export interface Link {
   lastTextAt?: number;
   /** Asks the client for a sign of life, where the dialect has a word for that. */
   ping(): void;
-  /** New messages wait in the store for this client. */
+  /** New messages or files wait in the store for this client. */
   deliver(): void;
+  /** The client has answered a push on any of its connections; only agents are told of pushes. */
+  pushEnded?(id: string, outcome: PushOutcome): void;
   /** Ends the session with a goodbye; for `revoked` with a refusal. */
   end(why: "shutdown" | "replaced" | "revoked"): Promise<void>;
 }

@@ -24,7 +24,8 @@ import {
 } from "./listener.ts";
 import { Lobby, type LobbyLimits, MAX_CONNECTIONS, MAX_TLS_CONNECTIONS } from "./lobby.ts";
 import { Operations } from "./operations.ts";
-import type { IncomingMessage, ServerParts } from "./parts.ts";
+import { Outgoing } from "./outgoing.ts";
+import type { IncomingMessage, PushNotice, ServerParts } from "./parts.ts";
 import { timingOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
 import { openStore, type Store } from "./store.ts";
@@ -90,6 +91,8 @@ export interface ServerOptions {
   onNotice?: (notice: Notice) => void;
   /** Called for every received file, after it has been published. */
   onFile?: (file: { from: string; path: string; bytes: number }) => void;
+  /** Called when a client has stored or refused a file that was pushed to it, after that is recorded. */
+  onPush?: (notice: PushNotice) => void;
   /** Caps on connections, for tests. */
   lobbyLimits?: LobbyLimits;
   /**
@@ -124,6 +127,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   stack.defer(() => store.close());
   const parts = buildParts(options, { clock, log, store, directory, stack });
   await parts.vault.prepare();
+  await parts.outgoing.prepare();
+  await parts.outgoing.sweep(() => store.outgoingContents());
   restore(await store.clients(), parts);
   startPruning(parts, stack);
   const listener = openPort(options, { identity, parts, stack });
@@ -131,6 +136,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const policy = { plaintext: options.plaintext === true, open: options.open === true };
   const operations = new Operations(parts, { ...policy, identity, address });
   const api = await openApi(options, { parts, operations, directory, stack });
+  stack.defer(() => parts.outgoing.close());
   const running = stack.move();
   return {
     address: { hostname: address.hostname, port: address.port },
@@ -207,6 +213,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   );
   const connections = options.plaintext === true ? MAX_CONNECTIONS : MAX_TLS_CONNECTIONS;
   const newId = () => uuidV7(clock);
+  const reserve = () => Promise.resolve({ wrote() {}, [Symbol.dispose]() {} });
   const vault = new Vault({
     directory: options.filesDirectory ?? join(directory.path, "files"),
     maxFileBytes: options.maxFileBytes,
@@ -221,11 +228,13 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     roster,
     timeline,
     vault,
+    outgoing: new Outgoing({ directory: join(directory.path, "outgoing"), newId, reserve }),
     lobby: new Lobby({ connections, ...options.lobbyLimits }),
     randomBytes: systemRandomBytes,
     newId,
     onMessage: options.onMessage ?? (() => {}),
     onFile: options.onFile ?? (() => {}),
+    onPush: options.onPush ?? (() => {}),
   };
 }
 

@@ -74,6 +74,44 @@ export interface FileRecord {
   sha256: string;
   state: string;
   at: number;
+  /** Where a file to a client landed there, as it said; only of files that it has stored. */
+  landed?: string;
+  /** Why a file to a client has been refused, or still waits. */
+  reason?: string;
+}
+
+/** How far a file to a client has come: the first two wait, the others are the end. */
+export type PushState = "queued" | "sent" | "stored" | "refused";
+
+/** What a client's answer to a push means: its end, or that it goes on waiting. */
+export type PushOutcome = "settled" | "later";
+
+/** A file to a client, as it is queued. */
+export interface NewPush {
+  /** The transfer's id. */
+  id: string;
+  /** Id of the client. */
+  client: string;
+  /** The name under which it is offered. */
+  name: string;
+  /** Where the operator took it from. */
+  path: string;
+  /** Name of the copy in the folder of outgoing files; several pushes may share one. */
+  content: string;
+  bytes: number;
+  sha256: string;
+}
+
+/** A file to a client, as it stands. */
+export interface PushRecord extends NewPush {
+  clientName: string;
+  state: PushState;
+  /** Where it landed, once it is stored. */
+  landed: string | undefined;
+  /** Why it has been refused, or still waits. */
+  reason: string | undefined;
+  /** When it came to its state. */
+  at: number;
 }
 
 /** One alert. */

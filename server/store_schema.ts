@@ -90,4 +90,15 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
   CREATE INDEX event_client ON event (client, seq);
   CREATE INDEX event_kind_at ON event (kind, at);
   `,
+}, {
+  name: "files for clients",
+  sql: `
+  ALTER TABLE file ADD COLUMN content TEXT;
+  ALTER TABLE file ADD COLUMN landed TEXT;
+  ALTER TABLE file ADD COLUMN reason TEXT;
+  CREATE INDEX file_waiting ON file (client, seq)
+    WHERE direction = 'out' AND state IN ('queued', 'sent');
+  CREATE INDEX file_content ON file (content)
+    WHERE direction = 'out' AND state IN ('queued', 'sent');
+  `,
 }];

@@ -1,0 +1,299 @@
+/**
+ * The folder of files that wait for clients: one copy of each, however many clients wait for it.
+ *
+ * The copy is what is sent, so that nobody gets half of an old file and half of a new one; it goes when
+ * nobody waits for it any more. Who waits for what stands in the store.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
+import { DataDirectoryError } from "../platform/data_directory.ts";
+import { syncDirectory } from "../platform/sync_directory.ts";
+import {
+  checkFileName,
+  type Connection,
+  FILE_CHUNK_BYTES,
+  ProtocolError,
+} from "../protocol/mod.ts";
+import { OutgoingFile } from "./outgoing_file.ts";
+import type { PushRecord } from "./store_record.ts";
+
+/** Why a file cannot be pushed. */
+export type SourceErrorCode = "bad_request" | "unreadable" | "no_space";
+
+/** A file that cannot be pushed, in words for the operator. */
+export class SourceError extends Error {
+  override readonly name = "SourceError";
+  /** What kind of failure it is. */
+  readonly code: SourceErrorCode;
+
+  /** Takes the code and the words. */
+  constructor(code: SourceErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A file that may be pushed, looked at before anything is copied. */
+export interface Source {
+  /** Absolute. */
+  path: string;
+  /** The name under which it is offered. */
+  name: string;
+  bytes: number;
+}
+
+/** A complete copy, on disk. */
+export interface Copy {
+  /** Its name in the folder. */
+  content: string;
+  bytes: number;
+  /** In hex. */
+  sha256: string;
+}
+
+/** Room on the disk, held for one copy. */
+export interface CopyRoom extends Disposable {
+  /** Notes bytes that have been written. */
+  wrote(bytes: number): void;
+}
+
+/** Settings of an {@linkcode Outgoing}. */
+export interface OutgoingOptions {
+  /** The folder. */
+  directory: string;
+  /** A new name for a copy. */
+  newId: () => string;
+  /** Holds room for a copy, or says in words why there is none. */
+  reserve: (bytes: number) => Promise<CopyRoom | string>;
+}
+
+/** The folder of outgoing files of one server. */
+export class Outgoing {
+  #options: OutgoingOptions;
+  #closing = new AbortController();
+  /** Copies that no row names yet. */
+  #making = new Set<string>();
+  #copying = new Set<Promise<unknown>>();
+  #turns = new Map<string, Connection>();
+
+  /** Touches nothing; see {@linkcode Outgoing.prepare}. */
+  constructor(options: OutgoingOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the folder; rejects with a DataDirectoryError when it cannot be used. */
+  async prepare(): Promise<void> {
+    const { directory } = this.#options;
+    try {
+      await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new DataDirectoryError(`Cannot use "${directory}" for outgoing files: ${why}`, {
+        hint: "choose another data directory with --data DIR",
+        cause,
+      });
+    }
+  }
+
+  /** Removes copies that nobody waits for: `contents` gives those that somebody does. Returns how many went. */
+  async sweep(contents: () => Promise<string[]>): Promise<number> {
+    const making = new Set(this.#making);
+    const found = await Array.fromAsync(Deno.readDir(this.#options.directory), ({ name }) => name);
+    // Asked for after the folder was read: a copy that has got its rows meanwhile is among them.
+    const wanted = new Set(await contents());
+    const swept = found.filter((name) => !making.has(name) && !wanted.has(name));
+    for (const name of swept) await this.discard(name);
+    return swept.length;
+  }
+
+  /** Copies a file; `keep` is told of the copy once it is on disk, and when it rejects the copy goes again. */
+  async copy<T>(
+    source: Source,
+    { signal, keep }: { signal?: AbortSignal | undefined; keep: (copy: Copy) => Promise<T> },
+  ): Promise<T> {
+    const stop = AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])]);
+    const content = this.#options.newId();
+    this.#making.add(content);
+    const work = this.#copy(source, content, stop).then(keep);
+    this.#copying.add(work);
+    try {
+      return await work;
+    } catch (error) {
+      await this.discard(content);
+      throw error;
+    } finally {
+      this.#making.delete(content);
+      this.#copying.delete(work);
+    }
+  }
+
+  /** Opens the copy that a push sends; rejects with a CopyError. */
+  async open({ content, bytes }: PushRecord): Promise<OutgoingFile> {
+    return await OutgoingFile.open(this.#path(content), { bytes });
+  }
+
+  /** Removes a copy; one that cannot be removed now goes at the next start. */
+  async discard(content: string): Promise<void> {
+    try {
+      await Deno.remove(this.#path(content));
+    } catch {
+      // Not there, or still open on Windows: either way sweep() has the last word.
+    }
+  }
+
+  /** Lets one connection at a time fetch a push. The newest wins: an older one is most likely half dead. */
+  takeTurn({ client, id }: PushRecord, connection: Connection): Disposable {
+    const key = `${client}/${id}`;
+    this.#turns.get(key)?.close();
+    this.#turns.set(key, connection);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#turns.get(key) === connection) this.#turns.delete(key);
+      },
+    };
+  }
+
+  /** Gives up what is being copied, and copies nothing more. */
+  async close(): Promise<void> {
+    this.#closing.abort(
+      new SourceError("bad_request", "Cannot push files: the server is stopping"),
+    );
+    await Promise.allSettled(this.#copying);
+  }
+
+  async #copy(source: Source, content: string, stop: AbortSignal): Promise<Copy> {
+    stop.throwIfAborted();
+    using file = await openSource(source.path);
+    const before = await file.stat();
+    const room = await this.#options.reserve(before.size);
+    if (typeof room === "string") {
+      throw new SourceError("no_space", `Cannot push "${source.path}": ${room}`);
+    }
+    using _room = room;
+    const copy = await this.#write(file, { content, room, stop, source });
+    const after = await file.stat();
+    const unchanged = after.size === copy.bytes &&
+      after.mtime?.getTime() === before.mtime?.getTime();
+    if (unchanged) return copy;
+    throw new SourceError(
+      "unreadable",
+      `Cannot push "${source.path}": it changed while it was being copied`,
+    );
+  }
+
+  async #write(
+    from: Deno.FsFile,
+    { content, room, stop, source }: {
+      content: string;
+      room: CopyRoom;
+      stop: AbortSignal;
+      source: Source;
+    },
+  ): Promise<Copy> {
+    const buffer = new Uint8Array(FILE_CHUNK_BYTES);
+    const hash = createHash("sha256");
+    let bytes = 0;
+    using to = await inWords(
+      source,
+      Deno.open(this.#path(content), { write: true, createNew: true, mode: 0o600 }),
+    );
+    while (true) {
+      stop.throwIfAborted();
+      const count = await readSource(from, { into: buffer, source });
+      if (count === null) break;
+      const chunk = buffer.subarray(0, count);
+      hash.update(chunk);
+      for (let at = 0; at < count;) at += await inWords(source, to.write(chunk.subarray(at)));
+      room.wrote(count);
+      bytes += count;
+    }
+    await inWords(source, to.sync());
+    await inWords(source, syncDirectory(this.#options.directory));
+    return { content, bytes, sha256: hash.digest("hex") };
+  }
+
+  #path(content: string): string {
+    return join(this.#options.directory, content);
+  }
+}
+
+/** Looks at a file that is to be pushed; rejects with a {@linkcode SourceError} that says what is wrong. */
+export async function lookAtSource(path: string): Promise<Source> {
+  const name = basename(path);
+  try {
+    checkFileName(name);
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause;
+    throw new SourceError("bad_request", `Cannot push "${path}": ${cause.message}`, { cause });
+  }
+  let facts: Deno.FileInfo;
+  try {
+    facts = await Deno.stat(path);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+  // Before it is opened: opening a pipe would wait for its other end.
+  if (facts.isDirectory) {
+    throw new SourceError("bad_request", `Cannot push "${path}": it is a directory`);
+  }
+  if (!facts.isFile) {
+    throw new SourceError("bad_request", `Cannot push "${path}": it is no regular file`);
+  }
+  return { path, name, bytes: facts.size };
+}
+
+/** Opens a file that is to be pushed; rejects with a {@linkcode SourceError}. */
+export async function openSource(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+async function readSource(
+  file: Deno.FsFile,
+  { into, source }: { into: Uint8Array; source: Source },
+): Promise<number | null> {
+  try {
+    return await file.read(into);
+  } catch (cause) {
+    throw unreadable(source.path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): SourceError {
+  const why = cause instanceof Deno.errors.NotFound
+    ? "it does not exist"
+    : cause instanceof Deno.errors.PermissionDenied
+    ? "this user may not read it"
+    : cause instanceof Error
+    ? cause.message
+    : String(cause);
+  return new SourceError("unreadable", `Cannot push "${path}": ${why}`, { cause });
+}
+
+/** Says what went wrong with the copy. */
+async function inWords<T>(source: Source, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      throw new SourceError("no_space", `Cannot push "${source.path}": the server's disk is full`, {
+        cause,
+      });
+    }
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SourceError(
+      "bad_request",
+      `Cannot push "${source.path}": copying it failed: ${why}`,
+      {
+        cause,
+      },
+    );
+  }
+}
