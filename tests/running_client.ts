@@ -10,6 +10,14 @@ import { RunningProgram } from "./running_program.ts";
 import type { RunningServer } from "./running_server.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "./temporary_directory.ts";
 
+/** Settings of {@linkcode RunningClient.join} and {@linkcode RunningClient.start}. */
+export interface RunningClientOptions {
+  /** Where it connects, such as a proxy; the server's own address unless set. */
+  address?: string;
+  /** Options of `hbclient run`. */
+  args?: string[];
+}
+
 /** A machine that has joined; disposing of it kills its agent and removes its data directory. */
 export class RunningClient implements AsyncDisposable {
   readonly name: string;
@@ -24,8 +32,12 @@ export class RunningClient implements AsyncDisposable {
   }
 
   /** Joins under `name`; no agent runs yet. */
-  static async join(server: RunningServer, name: string): Promise<RunningClient> {
-    const key = await server.invite("--name", name);
+  static async join(
+    server: RunningServer,
+    name: string,
+    { address = server.address }: RunningClientOptions = {},
+  ): Promise<RunningClient> {
+    const key = await server.invite("--name", name, "--address", address);
     const client = new RunningClient(name, await temporaryDirectory());
     const { code, stderr } = await client.command("join", key);
     if (code === 0) return client;
@@ -34,9 +46,13 @@ export class RunningClient implements AsyncDisposable {
   }
 
   /** Joins, starts the agent, and waits until the server sees it UP. */
-  static async start(server: RunningServer, name: string): Promise<RunningClient> {
-    const client = await RunningClient.join(server, name);
-    client.run();
+  static async start(
+    server: RunningServer,
+    name: string,
+    options: RunningClientOptions = {},
+  ): Promise<RunningClient> {
+    const client = await RunningClient.join(server, name, options);
+    client.run({ args: options.args ?? [] });
     await server.untilState(name, "UP");
     return client;
   }
@@ -50,8 +66,9 @@ export class RunningClient implements AsyncDisposable {
   }
 
   /** Starts the agent; its stdin is a pipe that the test may type into. */
-  run(): RunningProgram {
-    this.#agent = new RunningProgram(commandLine("hbclient", ["run", "--data", this.data]));
+  run({ args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {}) {
+    const command = commandLine("hbclient", ["run", "--data", this.data, ...args]);
+    this.#agent = new RunningProgram(command, { env });
     return this.#agent;
   }
 

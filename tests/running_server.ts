@@ -48,6 +48,8 @@ export interface RunningServerOptions {
   data?: string;
   /** @default {0} */
   port?: number;
+  /** Variables of its environment. */
+  env?: Record<string, string>;
   /** Starts the command line in another way, such as under a lower limit of the system. */
   wrap?: (command: string[]) => string[];
 }
@@ -76,14 +78,14 @@ export class RunningServer implements AsyncDisposable {
 
   /** Starts one; resolves when it says that it listens. */
   static async start(options: RunningServerOptions = {}): Promise<RunningServer> {
-    const { args = [], port = 0, wrap = (command) => command } = options;
+    const { args = [], port = 0, env = {}, wrap = (command) => command } = options;
     await using resources = new AsyncDisposableStack();
     let temporary: TemporaryDirectory | undefined;
     if (options.data === undefined) temporary = resources.use(await temporaryDirectory());
     const data = options.data ?? join(temporary?.path ?? "", "server");
     const listen = ["--listen", `127.0.0.1:${port}`, "--http", "off", "--json"];
     const command = commandLine("hbserver", ["run", "--data", data, ...listen, ...args]);
-    const program = resources.use(new RunningProgram(wrap(command)));
+    const program = resources.use(new RunningProgram(wrap(command), { env }));
     const line = await program.line(/^\{"listening"/);
     return new RunningServer(program, { data, line, resources: resources.move() });
   }
@@ -116,9 +118,10 @@ export class RunningServer implements AsyncDisposable {
     return this.json("log", ...(who === undefined ? [] : [who]), "--kind", kinds);
   }
 
-  /** A join key that leads to this server. */
+  /** A join key that leads to this server, at its own address unless `args` name others. */
   async invite(...args: string[]): Promise<string> {
-    const { key } = await this.json<{ key: string }>("invite", "--address", this.address, ...args);
+    const address = args.includes("--address") ? [] : ["--address", this.address];
+    const { key } = await this.json<{ key: string }>("invite", ...address, ...args);
     return key;
   }
 
