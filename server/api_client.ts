@@ -17,6 +17,13 @@ const failure = v.object({
   error: v.object({ code: v.string(), message: v.string(), hint: v.optional(v.string()) }),
 });
 
+/** How a command ends that the server answers with an error of these codes. */
+const EXIT_OF: Readonly<Record<string, number>> = {
+  refused: EXIT.refused,
+  unreadable: EXIT.source,
+  no_space: EXIT.noSpace,
+};
+
 /** Calls the API of the server that runs on one data directory. */
 export class ApiClient {
   #access: ApiAccess;
@@ -76,7 +83,7 @@ export class ApiClient {
     }
     if (response.ok) return response;
     const { error } = v.parse(failure, await response.json());
-    const code = response.status === 401 || response.status === 429 ? EXIT.refused : EXIT.failed;
+    const code = EXIT_OF[error.code] ?? EXIT.failed;
     throw new CommandError(code, error.message, { hint: error.hint });
   }
 }

@@ -4,14 +4,17 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import { type LineEditor, openLineEditor } from "../platform/line_editor.ts";
 import type { Terminal } from "../platform/terminal.ts";
 import type { Notice } from "./alarm.ts";
 import { OperationError, type Operations } from "./operations.ts";
+import type { PushNotice } from "./parts.ts";
 
 const HELP = [
   "@NAME text      write to a client (@all, or @TAG for everyone with that tag)",
   "text            answer whoever wrote last",
+  "/send WHO FILE  send a file to a client, a @TAG or all; a client that is away gets it later",
   "/clients        who is up, late or down",
   "/alerts         alerts that are open",
   "/invite [NAME]  print a join key",
@@ -38,6 +41,8 @@ export interface OperatorConsole extends Disposable {
   onMessage(from: string, text: string): void;
   /** Rings for an alert; the log shows its words. */
   onNotice(notice: Notice): void;
+  /** Shows what became of a file for a client. */
+  onPush(notice: PushNotice): void;
 }
 
 /** Opens the console on a terminal. */
@@ -71,6 +76,13 @@ class Console implements OperatorConsole {
 
   onNotice({ kind }: Notice): void {
     if (kind === "alert") this.#options.terminal.bell();
+  }
+
+  onPush(notice: PushNotice): void {
+    const { terminal } = this.#options;
+    if (notice.state === "stored") {
+      terminal.talk(`${notice.to} has stored ${notice.name} as ${notice.landed}`);
+    } else terminal.talk(`${notice.to} has refused ${notice.name}: ${notice.reason}`);
   }
 
   [Symbol.dispose](): void {
@@ -112,6 +124,8 @@ class Console implements OperatorConsole {
         terminal.talk(`#${id}  ${clients.join(", ")}  ${cause}  since ${opened_at}`);
       }
       if (alerts.length === 0) terminal.talk("No open alerts.");
+    } else if (command === "/send") {
+      await this.#push(text);
     } else if (command === "/invite") {
       const invite = { name: argument, tags: [], uses: 1, ttlMs: 24 * 3_600_000, addresses: [] };
       const { key, expires_at } = await operations.invite(invite);
@@ -125,9 +139,25 @@ class Console implements OperatorConsole {
   async #write(text: string): Promise<void> {
     const [, who = "", rest = ""] = text.match(/^@(\S+)\s*([\s\S]*)$/) ?? [];
     if (rest === "") return this.#options.terminal.talk("Type @NAME and then the text.");
+    await this.#send(this.#resolve(who), rest);
+  }
+
+  /** Queues a file, whose path counts from the server's working directory. */
+  async #push(text: string): Promise<void> {
+    const { operations, terminal } = this.#options;
+    const [, at, who = "", file = ""] = text.match(/^\/send\s+(@?)(\S+)\s+([\s\S]+)$/) ?? [];
+    if (file === "") return terminal.talk("Type /send NAME FILE.");
+    const target = at === "@" ? this.#resolve(who) : who;
+    const { refused } = await operations.push(target, { paths: [resolve(file)] });
+    for (const { client, reason } of refused) terminal.talk(`Not for ${client}: ${reason}`);
+    terminal.talk([{ text: `-> ${target}: `, style: "dim" }, `${file} is on its way`]);
+  }
+
+  /** What `@who` means: a client's name, all, or a tag. */
+  #resolve(who: string): string {
     const isName = this.#options.operations.clients()
       .some(({ name }) => name.toLowerCase() === who.toLowerCase());
-    await this.#send(who === "all" || isName ? who : `@${who}`, rest);
+    return who === "all" || isName ? who : `@${who}`;
   }
 
   async #send(who: string, text: string): Promise<void> {

@@ -22,6 +22,7 @@ import type { Guest } from "./control_session.ts";
 import { farewell } from "./farewell.ts";
 import { FrameReader } from "../platform/frame_reader.ts";
 import type { ServerParts } from "./parts.ts";
+import { type FetchContext, serveFetch } from "./push_session.ts";
 import { recordFile } from "./record_file.ts";
 import type { Link, Member } from "./roster.ts";
 import { type IncomingFile, TransferError } from "./vault.ts";
@@ -32,7 +33,7 @@ const DRAIN_MS = 5_000;
 const DRAIN_BYTES = 64 * 1024;
 
 /** What may come between two files and changes nothing: the last three are reserved. */
-const IGNORED = new Set(["unknown", "CANCEL", "PREFIX", "PUSH", "FETCH"]);
+const IGNORED = new Set(["unknown", "CANCEL", "PREFIX", "PUSH"]);
 
 interface Transfer {
   id: string;
@@ -109,10 +110,25 @@ class DataSession implements Link {
       const frame = await this.#frames.next();
       if (frame === null || frame.verb === "END" || frame.verb === "BYE") return;
       if (frame.verb === "FILE") await this.#onFile(frame);
-      else if (!IGNORED.has(frame.verb)) {
+      else if (frame.verb === "FETCH") {
+        if (!await serveFetch(frame, this.#fetchContext())) return;
+      } else if (!IGNORED.has(frame.verb)) {
         throw new ProtocolError("unexpected", `Cannot take ${frame.verb} while no file is open`);
       }
     }
+  }
+
+  #fetchContext(): FetchContext {
+    const progressed = () => {
+      this.#progressAt = this.#parts.clock.now();
+    };
+    return {
+      connection: this.#connection,
+      frames: this.#frames,
+      member: this.#member,
+      parts: this.#parts,
+      progressed,
+    };
   }
 
   async #onFile({ id, path, size }: FrameOf<"FILE">): Promise<void> {

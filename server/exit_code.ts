@@ -11,6 +11,9 @@ export const EXIT = {
   usage: 2,
   cannotConnect: 3,
   refused: 4,
+  someFailed: 5,
+  source: 7,
+  noSpace: 8,
   interrupted: 130,
 } as const;
 

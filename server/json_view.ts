@@ -8,7 +8,13 @@
 import type { Fields } from "../protocol/mod.ts";
 import type { Presence, PresenceState } from "./presence.ts";
 import type { Member } from "./roster.ts";
-import type { AlertRecord, EventRecord, FileRecord } from "./store_record.ts";
+import type {
+  AlertRecord,
+  EventRecord,
+  FileRecord,
+  PushRecord,
+  PushState,
+} from "./store_record.ts";
 
 /** One client, as in `hbserver clients --json`. */
 export interface ClientView {
@@ -56,18 +62,38 @@ export interface FileView {
   client: string;
   /** `in` from the client, `out` to it. */
   direction: "in" | "out";
-  /** Its final name. */
+  /** Its final name; of a file to a client the one under which it is offered. */
   name: string;
-  /** Where it lies on this machine. */
+  /** Where it lies on this machine, or where a file to a client was taken from. */
   path: string;
   /** Its size. */
   bytes: number;
   /** Its digest in hex. */
   sha256: string;
-  /** `stored`. */
+  /** `stored`; of a file to a client also `queued`, `sent` (announced to it) or `refused`. */
   state: string;
-  /** When it was stored. */
+  /** When it came to that state. */
   at: string;
+  /** Where a file to a client landed there, as it said; null for others. */
+  as: string | null;
+  /** Why a file to a client has been refused, or still waits; null for others. */
+  reason: string | null;
+}
+
+/** How far one file to a client has come, as in the answer of `hbserver push --wait --json`. */
+export interface PushView {
+  /** The transfer's id. */
+  id: string;
+  /** Name of the client. */
+  client: string;
+  /** The name under which it is offered. */
+  name: string;
+  /** Whether it waits, has been announced, or how it ended. */
+  state: PushState;
+  /** Where it landed there, as the client said; null until then. */
+  as: string | null;
+  /** Why it has been refused, or still waits; null for none. */
+  reason: string | null;
 }
 
 /** One alert, as in `hbserver alerts --json`. */
@@ -149,8 +175,15 @@ export function clientView(
 
 /** Shows one file. */
 export function fileView(file: FileRecord): FileView {
-  const { id, clientName, direction, name, path, bytes, sha256, state, at } = file;
-  return { id, client: clientName, direction, name, path, bytes, sha256, state, at: iso(at) };
+  const { id, clientName: client, direction, name, path, bytes, sha256, state, at } = file;
+  const out = { as: file.landed ?? null, reason: file.reason ?? null };
+  return { id, client, direction, name, path, bytes, sha256, state, at: iso(at), ...out };
+}
+
+/** Shows how far one file to a client has come. */
+export function pushView(push: PushRecord): PushView {
+  const { id, clientName: client, name, state } = push;
+  return { id, client, name, state, as: push.landed ?? null, reason: push.reason ?? null };
 }
 
 /** Shows one alert. */

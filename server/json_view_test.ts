@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { alertView, clientView, eventView, fileView } from "./json_view.ts";
+import { alertView, clientView, eventView, fileView, pushView } from "./json_view.ts";
 import { newPresence } from "./presence.ts";
 import type { Member } from "./roster.ts";
 import type { ClientRecord } from "./store_record.ts";
@@ -119,6 +119,42 @@ Deno.test("fileView() has exactly the fields of the contract", () => {
     sha256: "0".repeat(64),
     state: "stored",
     at: "2026-11-22T10:00:00.000Z",
+    as: null,
+    reason: null,
+  });
+});
+
+Deno.test("fileView() and pushView() say where a file to a client landed, or why it did not", () => {
+  const push = {
+    seq: 1,
+    id: "t1",
+    client: "k1",
+    clientName: "till-3",
+    direction: "out" as const,
+    name: "setup.msi",
+    path: "/home/op/setup.msi",
+    content: "c1",
+    bytes: 5,
+    sha256: "0".repeat(64),
+    at: WALL,
+  };
+  const stored = { ...push, state: "stored" as const, landed: "setup (2).msi" };
+  const refused = { ...push, state: "refused" as const, reason: "denied: no" };
+  const { as, reason } = fileView(stored);
+  assertEquals([as, reason, fileView(refused).reason], ["setup (2).msi", null, "denied: no"]);
+  const head = { id: "t1", client: "till-3", name: "setup.msi" };
+  const rest = { reason: undefined, landed: undefined };
+  assertEquals(pushView({ ...rest, ...stored }), {
+    ...head,
+    state: "stored",
+    as: "setup (2).msi",
+    reason: null,
+  });
+  assertEquals(pushView({ ...rest, ...refused }), {
+    ...head,
+    state: "refused",
+    as: null,
+    reason: "denied: no",
   });
 });
 

@@ -20,6 +20,7 @@ import { filesCommand } from "./command/files.ts";
 import { inviteCommand } from "./command/invite.ts";
 import { logCommand } from "./command/log.ts";
 import { messageCommand } from "./command/message.ts";
+import { pushCommand } from "./command/push.ts";
 import { revokeCommand } from "./command/revoke.ts";
 import { runCommand } from "./command/run.ts";
 import { CommandError, EXIT } from "./exit_code.ts";
@@ -96,6 +97,8 @@ function run(
       return clientsCommand(invocation, context);
     case "message":
       return messageCommand(invocation, context);
+    case "push":
+      return pushCommand(invocation, context);
     case "log":
       return logCommand(invocation, context);
     case "files":

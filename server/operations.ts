@@ -21,9 +21,13 @@ import {
   eventView,
   type FileView,
   fileView,
+  type PushView,
+  pushView,
 } from "./json_view.ts";
 import { showAddress } from "./listener.ts";
+import { SourceError } from "./outgoing.ts";
 import type { ServerParts } from "./parts.ts";
+import { type PushAnswer, pushFiles } from "./push_files.ts";
 import { reachableAddresses } from "./reachable_address.ts";
 import type { Link, Member } from "./roster.ts";
 import type { EventKind, MessageState } from "./store_record.ts";
@@ -41,7 +45,7 @@ const MAX_TTL_MS = 366 * 24 * 3_600_000;
 export class OperationError extends Error {
   override readonly name = "OperationError";
   /** What kind of refusal it is. */
-  readonly code: "not_found" | "bad_request" | "queue_full";
+  readonly code: "not_found" | "bad_request" | "queue_full" | "unreadable" | "no_space";
   /** What to do about it. */
   readonly hint: string | undefined;
 
@@ -163,7 +167,33 @@ export class Operations {
     return await this.#parts.store.messageStates(ids);
   }
 
-  /** Received files, of one client or all. */
+  /**
+   * Queues files for everyone that `who` means, each copied first, so that what is sent is what they are now;
+   * `signal` gives the copying up. Throws when nobody can get them.
+   */
+  async push(
+    who: string,
+    { paths, signal }: { paths: string[]; signal?: AbortSignal | undefined },
+  ): Promise<PushAnswer> {
+    const members = this.#resolve(who);
+    let answer: PushAnswer;
+    try {
+      answer = await pushFiles({ members, paths, signal }, this.#parts);
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      throw new OperationError(error.code, error.message);
+    }
+    if (answer.ids.length > 0) return answer;
+    const reasons = answer.refused.map(({ client, reason }) => `${client}: ${reason}`).join("; ");
+    throw new OperationError("queue_full", `Cannot push to ${who}: ${reasons}`);
+  }
+
+  /** How far files to clients have come. */
+  async pushStates(ids: string[]): Promise<PushView[]> {
+    return (await this.#parts.store.pushStates(ids)).map(pushView);
+  }
+
+  /** Files from and to one client or all. */
   async files(who?: string): Promise<FileView[]> {
     const client = who === undefined ? undefined : this.#one(who).record.id;
     return (await this.#parts.store.files(client)).map(fileView);
@@ -187,7 +217,7 @@ export class Operations {
 
   /** Shuts a client out and ends its sessions. */
   async revoke(who: string): Promise<{ revoked: string }> {
-    const { clock, roster, store, timeline, watch } = this.#parts;
+    const { clock, outgoing, roster, store, timeline, watch } = this.#parts;
     const member = this.#one(who);
     const { id, name } = member.record;
     await store.revoke(name, clock.wall());
@@ -195,6 +225,9 @@ export class Operations {
     const links = [...(member.agent ? [member.agent] : []), ...member.others];
     await Promise.all(links.map((link) => link.end("revoked")));
     // Last, as whatever it says until then would put it on the lists again.
+    const reason = "denied: the machine has been revoked";
+    const unused = await store.dropPushes(id, { reason, at: clock.wall() });
+    for (const content of unused) await outgoing.discard(content);
     watch.forget(id);
     roster.remove(id);
     return { revoked: name };

@@ -37,11 +37,21 @@ export const HBSERVER = defineProgram({
         { name: "TEXT", required: true, repeatable: true },
       ],
     },
+    push: {
+      summary: "Send files to a client, to a tag or to all.",
+      description:
+        "WHO is a client's name, @tag or all. The files are copied at once, so that they may change or go " +
+        "afterwards; a client that is away gets them later.",
+      arguments: [
+        { name: "WHO", required: true },
+        { name: "FILE", required: true, repeatable: true },
+      ],
+    },
     log: {
       summary: "The timeline of one client or of all.",
       arguments: [{ name: "WHO" }],
     },
-    files: { summary: "Received files.", arguments: [{ name: "WHO" }] },
+    files: { summary: "Files from and to clients.", arguments: [{ name: "WHO" }] },
     alerts: { summary: "Alerts, open and resolved." },
     revoke: {
       summary: "Shut a client out for good.",
@@ -149,9 +159,9 @@ export const HBSERVER = defineProgram({
     },
     wait: {
       kind: "flag",
-      commands: ["message"],
+      commands: ["message", "push"],
       commandLineOnly: true,
-      help: "Wait until every client has stored it.",
+      help: "Wait until every client has stored it, or refused it.",
     },
     kind: {
       kind: "choice",
@@ -186,13 +196,17 @@ export const HBSERVER = defineProgram({
     [1, "failed"],
     [2, "wrong usage"],
     [3, "no server is running on this data directory"],
-    [4, "the server refused"],
+    [4, "the server refused, or every client did"],
+    [5, "some of several clients refused"],
+    [7, "a file to push cannot be read, or changed meanwhile"],
+    [8, "the server's disk has no room for a file to push"],
     [130, "interrupted"],
   ],
   examples: [
     ["hbserver", "serve on port 5001"],
     ["hbserver invite --name till-3", "print a join key for a client"],
     ['hbserver message till-3 "please restart the printer"', "write to a client"],
+    ["hbserver push @tills setup.msi --wait", "send a file to every client with that tag"],
     ["hbserver log till-3 --kind state,alert --since 2d", "what happened to it"],
     ["hbserver --plaintext --open", "serve classic clients on a closed network"],
   ],

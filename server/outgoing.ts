@@ -54,6 +54,12 @@ export interface Copy {
   sha256: string;
 }
 
+/** A copy that nobody waits for yet. */
+export interface NewCopy extends Copy, AsyncDisposable {
+  /** Lets the copy stay: there are rows that name it. */
+  keep(): void;
+}
+
 /** Room on the disk, held for one copy. */
 export interface CopyRoom extends Disposable {
   /** Notes bytes that have been written. */
@@ -109,23 +115,23 @@ export class Outgoing {
     return swept.length;
   }
 
-  /** Copies a file; `keep` is told of the copy once it is on disk, and when it rejects the copy goes again. */
-  async copy<T>(
-    source: Source,
-    { signal, keep }: { signal?: AbortSignal | undefined; keep: (copy: Copy) => Promise<T> },
-  ): Promise<T> {
+  /**
+   * Copies a file; the result is on disk, and goes again when it is disposed of without having been kept.
+   * Rejects with {@linkcode SourceError}, or with the reason of `signal`.
+   */
+  async copy(source: Source, signal?: AbortSignal): Promise<NewCopy> {
     const stop = AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])]);
     const content = this.#options.newId();
     this.#making.add(content);
-    const work = this.#copy(source, content, stop).then(keep);
+    const work = this.#copy(source, { content, stop });
     this.#copying.add(work);
     try {
-      return await work;
+      return this.#newCopy(await work);
     } catch (error) {
       await this.discard(content);
+      this.#making.delete(content);
       throw error;
     } finally {
-      this.#making.delete(content);
       this.#copying.delete(work);
     }
   }
@@ -164,7 +170,24 @@ export class Outgoing {
     await Promise.allSettled(this.#copying);
   }
 
-  async #copy(source: Source, content: string, stop: AbortSignal): Promise<Copy> {
+  #newCopy(copy: Copy): NewCopy {
+    let kept = false;
+    return {
+      ...copy,
+      keep: () => {
+        kept = true;
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!kept) await this.discard(copy.content);
+        this.#making.delete(copy.content);
+      },
+    };
+  }
+
+  async #copy(
+    source: Source,
+    { content, stop }: { content: string; stop: AbortSignal },
+  ): Promise<Copy> {
     stop.throwIfAborted();
     using file = await openSource(source.path);
     const before = await file.stat();

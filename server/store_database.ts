@@ -374,6 +374,20 @@ export class StoreDatabase {
     return queued;
   }
 
+  /** Those of some clients for whom no further file can be queued. */
+  fullPushQueues(clients: string[]): string[] {
+    return clients.filter((client) => this.#countPushes(client) >= MAX_WAITING_PUSHES);
+  }
+
+  /** Ends the wait of everything for a client that is shut out; the copies that nobody waits for any more. */
+  dropPushes(client: string, { reason, at }: { reason: string; at: number }): string[] {
+    const waiting = this.waitingPushes(client, MAX_WAITING_PUSHES);
+    const ended = waiting.map(({ id }) =>
+      this.settlePush(client, { id, state: "refused", reason, at })
+    );
+    return ended.flatMap((end) => end?.unused ? [end.push.content] : []);
+  }
+
   #countPushes(client: string): number {
     const row = this.#get(
       `SELECT count(*) AS pushes FROM file WHERE client = ? AND ${PUSH_WAITS}`,

@@ -1,5 +1,5 @@
 /**
- * `hbserver files`: what has been received.
+ * `hbserver files`: what has been received, and what has been sent or waits for its client.
  *
  * @module
  */
@@ -19,13 +19,20 @@ export async function filesCommand(
   const files = await server.get<FileView[]>("/api/files", { who });
   if (options.json) return terminal.json(files);
   if (files.length === 0) return terminal.talk("No files yet.");
-  const head = ["AT", "CLIENT", "BYTES", "SHA-256", "PATH"];
+  const head = ["AT", "CLIENT", "", "STATE", "BYTES", "SHA-256", "PATH"];
   const rows = files.map((file): Cell[] => [
     file.at,
     file.client,
+    file.direction,
+    stateOf(file),
     String(file.bytes),
     file.sha256.slice(0, 12),
     file.path,
   ]);
   terminal.table([head.map((text): Cell => ({ text, style: "bold" })), ...rows]);
+}
+
+function stateOf({ state, as, reason }: FileView): string {
+  if (as !== null) return `${state} as ${as}`;
+  return reason === null ? state : `${state} (${reason})`;
 }

@@ -56,10 +56,18 @@ function describe(line: EventView): string {
       rest.cause ? ` (${rest.cause})` : ""
     }${downtime}`;
   }
-  if (kind === "file") return `${rest.path} (${rest.bytes} bytes, sha256 ${rest.sha256})`;
+  if (kind === "file") return describeFile(rest);
   if (kind === "alert") return `#${rest.id} ${rest.state} (${rest.cause})`;
   return Object.entries(rest)
     .filter(([, value]) => value !== null && value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
     .join(" ");
+}
+
+function describeFile(file: Record<string, unknown>): string {
+  const facts = `${file.path} (${file.bytes} bytes, sha256 ${file.sha256})`;
+  if (file.direction !== "out") return facts;
+  const landed = typeof file.as === "string" ? ` as ${file.as}` : "";
+  const reason = typeof file.reason === "string" ? ` (${file.reason})` : "";
+  return `-> ${file.name} ${file.state}${landed}${reason}: ${facts}`;
 }

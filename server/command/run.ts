@@ -30,6 +30,7 @@ export async function runCommand(
     maxFileBytes: options.maxFileSize,
     onMessage: ({ from, text }) => operatorConsole?.onMessage(from, text),
     onNotice: (notice) => operatorConsole?.onNotice(notice),
+    onPush: (notice) => operatorConsole?.onPush(notice),
   });
   await using _server = server;
   const { hostname, port } = server.address;

@@ -19,10 +19,18 @@ const WRONG_TOKEN_BURST = 10;
 const WRONG_TOKEN_REFILL_MS = 1_000;
 /** Ids that one request may ask about. */
 const MAX_IDS = 10_000;
+/** Files that one request may push. */
+const MAX_FILES = 1_000;
 /** Hosts by which this machine's own programs call the API; others are DNS rebinding. */
 const LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
-const STATUS = { not_found: 404, bad_request: 400, queue_full: 409 } as const;
+const STATUS = {
+  not_found: 404,
+  bad_request: 400,
+  queue_full: 409,
+  unreadable: 422,
+  no_space: 507,
+} as const;
 
 const inviteBody = v.object({
   name: v.optional(v.string()),
@@ -32,6 +40,10 @@ const inviteBody = v.object({
   addresses: v.optional(v.array(v.string()), []),
 });
 const messageBody = v.object({ who: v.string(), text: v.string() });
+const pushBody = v.object({
+  who: v.string(),
+  files: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(MAX_FILES)),
+});
 const idsBody = v.object({ ids: v.pipe(v.array(v.string()), v.maxLength(MAX_IDS)) });
 const whoBody = v.object({ who: v.string() });
 const logQuery = v.object({
@@ -98,6 +110,15 @@ export function apiRoutes(options: ApiRoutesOptions): Hono {
   app.post("/api/messages/states", async ({ req, json }) => {
     const { ids } = v.parse(idsBody, await body(req.raw));
     return json(await operations.messageStates(ids));
+  });
+  app.post("/api/pushes", async ({ req, json }) => {
+    const { who, files: paths } = v.parse(pushBody, await body(req.raw));
+    // Whoever does not wait for the answer any more does not want the copies either.
+    return json(await operations.push(who, { paths, signal: req.raw.signal }));
+  });
+  app.post("/api/pushes/states", async ({ req, json }) => {
+    const { ids } = v.parse(idsBody, await body(req.raw));
+    return json(await operations.pushStates(ids));
   });
   app.post("/api/revoke", async ({ req, json }) => {
     const { who } = v.parse(whoBody, await body(req.raw));

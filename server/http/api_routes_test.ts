@@ -39,6 +39,8 @@ const ROUTES = [
   ["POST", "/api/invites"],
   ["POST", "/api/messages"],
   ["POST", "/api/messages/states"],
+  ["POST", "/api/pushes"],
+  ["POST", "/api/pushes/states"],
   ["POST", "/api/revoke"],
   ["GET", "/no/such/route"],
 ] as const;
