@@ -407,7 +407,6 @@ Deno.test("[HB-6] a data connection ignores unknown and reserved verbs between f
   await peer.sendUnchecked("WHATEVER", {});
   peer.send({ verb: "PREFIX", id: uuid(1), offset: 0, sha256: "0".repeat(64) });
   peer.send({ verb: "PUSH", id: uuid(1), path: ["a"], size: 1, sha256: "0".repeat(64) });
-  peer.send({ verb: "FETCH", id: uuid(1), offset: 0 });
   await stillTakesFiles(place);
 });
 
