@@ -61,6 +61,8 @@ class DataSession implements Link {
   #member: Member;
   #parts: ServerParts;
   #progressAt = 0;
+  /** Whether bytes of a file are leaving, so that no frame can. */
+  #isSending = false;
   #stallTimer: Timer | undefined;
 
   constructor(guest: Guest, server: { parts: ServerParts; member: Member }) {
@@ -101,6 +103,7 @@ class DataSession implements Link {
   deliver(): void {} // Messages travel on the agent's connection.
 
   async end(why: "shutdown" | "replaced" | "revoked"): Promise<void> {
+    if (this.#isSending) return this.#connection.close();
     this.#connection.send({ verb: "BYE", reason: why === "replaced" ? "replaced" : "shutdown" });
     await farewell(this.#connection, { clock: this.#parts.clock });
   }
@@ -128,6 +131,9 @@ class DataSession implements Link {
       member: this.#member,
       parts: this.#parts,
       progressed,
+      sending: (isSending) => {
+        this.#isSending = isSending;
+      },
     };
   }
 

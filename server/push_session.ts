@@ -36,6 +36,8 @@ export interface FetchContext extends PushTarget {
   frames: FrameReader;
   /** Called while bytes are read or leave, so that the session's limit of standstill does not end it. */
   progressed: () => void;
+  /** Called before the first byte and after the last: between them no frame, not even BYE, can be sent. */
+  sending: (isSending: boolean) => void;
 }
 
 /** What a client may answer; "over" ends its session, "again" only this FETCH. */
@@ -119,7 +121,7 @@ class Fetch {
 
   /** Sends READY, the bytes from `offset` on and SUM, and takes the answer. */
   async #send(offset: number, file: OutgoingFile): Promise<boolean> {
-    const { connection } = this.#context;
+    const { connection, sending } = this.#context;
     const { id, bytes } = this.#push;
     const early: { answer?: Answer } = {};
     const waiting = this.#nextAnswer().then((answer) => early.answer = answer);
@@ -127,10 +129,12 @@ class Fetch {
     waiting.catch(() => {});
     connection.send({ verb: "READY", id, offset });
     this.#sent = "some";
+    sending(true);
     if (!await this.#sendBytes(file, () => early.answer !== undefined)) {
       return await this.#onInterruption(await waiting);
     }
     this.#sent = "all";
+    sending(false);
     const sha256 = file.sha256Hex();
     if (sha256 !== this.#push.sha256) {
       throw new CopyError("Cannot send a copy: its SHA-256 is not that of the file", {
