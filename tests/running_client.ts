@@ -57,6 +57,11 @@ export class RunningClient implements AsyncDisposable {
     return client;
   }
 
+  /** The folder of files that the server has sent. */
+  get files(): string {
+    return join(this.data, "files");
+  }
+
   /** The agent's process. */
   get agent(): RunningProgram {
     if (this.#agent === undefined) {
