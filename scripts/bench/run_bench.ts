@@ -1,0 +1,27 @@
+/**
+ * `deno task bench [files …]`: passes arguments on to a benchmark by its name; without a name those of
+ * `deno bench` run.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+
+/** The arguments of `deno` for the arguments of the task; `folder` is this file's. */
+export function benchCommand(args: readonly string[], folder: string): string[] {
+  const [name, ...rest] = args;
+  return name === "files"
+    ? ["run", "--no-prompt", "--allow-all", join(folder, "files_bench.ts"), ...rest]
+    : ["bench", "--no-prompt", "--allow-all", join(folder, "protocol_bench.ts"), ...args];
+}
+
+async function main(): Promise<number> {
+  const args = benchCommand(Deno.args, import.meta.dirname ?? ".");
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null" }).spawn();
+  // A terminal sends Ctrl-C to the child as well; whoever sends a signal to this process alone means both.
+  Deno.addSignalListener("SIGINT", () => {});
+  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  return (await child.status).code;
+}
+
+if (import.meta.main) Deno.exit(await main());
