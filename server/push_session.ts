@@ -123,14 +123,14 @@ class Fetch {
   async #send(offset: number, file: OutgoingFile): Promise<boolean> {
     const { connection, sending } = this.#context;
     const { id, bytes } = this.#push;
-    const early: { answer?: Answer } = {};
-    const waiting = this.#nextAnswer().then((answer) => early.answer = answer);
-    // A connection that breaks is met by the write, or where the answer is awaited.
+    let interrupted = false;
+    const waiting = this.#nextAnswer().finally(() => interrupted = true);
+    // What the client broke is met where the answer is awaited.
     waiting.catch(() => {});
     connection.send({ verb: "READY", id, offset });
     this.#sent = "some";
     sending(true);
-    if (!await this.#sendBytes(file, () => early.answer !== undefined)) {
+    if (!await this.#sendBytes(file, () => interrupted)) {
       return await this.#onInterruption(await waiting);
     }
     this.#sent = "all";
