@@ -124,12 +124,12 @@ for (const step of FILE_STEPS) {
     await client.kill();
     await assertWholeOrAbsent(client.files, whole);
     client.run();
-    await server.untilLogged("file", ({ state }) => state === "stored");
+    await server.untilFile(({ state }) => state === "stored");
     assertEquals(await published(client.files), whole);
     assertEquals(await Deno.readFile(join(client.files, "setup.exe")), bytes);
     await until(async () => (await stagingOf(client)).length === 0, { what: "an empty staging" });
-    const records = (await server.log("file", "till-3")).filter(({ state }) => state === "stored");
-    assertEquals(records.length, 1, JSON.stringify(records));
+    const records = await server.json<FileView[]>("files");
+    assertEquals(records.map(({ direction, state }) => [direction, state]), [["out", "stored"]]);
   });
 }
 

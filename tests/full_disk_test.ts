@@ -113,7 +113,7 @@ diskTest(
     using again = await Peer.connect(on.server, { keys: peer.keys, role: "data" });
     const ready = await offerFile(again, file);
     assertEquals([ready.verb, "offset" in ready && ready.offset], ["READY", offset]);
-    assertEquals((await sendFile(again, file)).verb, "STORED");
+    assertEquals((await sendRest(again, file, offset)).verb, "STORED");
     assertEquals(await Deno.readFile(join(on.files, "till-3", "forty.bin")), bytes);
     await on.innocent.assertUnharmed();
   },

@@ -33,11 +33,17 @@ export interface LogLine extends Record<string, unknown> {
 /** One entry of `hbserver files --json`. */
 export interface FileView {
   client: string;
+  /** `in` from the client, `out` to it. */
+  direction: string;
   name: string;
   path: string;
   bytes: number;
   sha256: string;
   state: string;
+  /** Where a file to a client landed there. */
+  as: string | null;
+  /** Why a file to a client was refused or still waits. */
+  reason: string | null;
 }
 
 /** Settings of {@linkcode RunningServer.start}. */
@@ -156,6 +162,18 @@ export class RunningServer implements AsyncDisposable {
       seen = await this.api<LogLine[]>(`/api/log?kind=${kinds}`);
       return seen.find(wanted);
     }, { what: () => `the line in ${JSON.stringify(seen)}\n${this.program.said}` });
+  }
+
+  /** Resolves with the first file, of those from and to clients, that is wanted. */
+  untilFile(wanted: (file: FileView) => boolean, timeoutMs?: number): Promise<FileView> {
+    let seen: FileView[] = [];
+    return until(async () => {
+      seen = await this.api<FileView[]>("/api/files");
+      return seen.find(wanted);
+    }, {
+      what: () => `the file in ${JSON.stringify(seen)}\n${this.program.said}`,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
   }
 
   /** Asks it to stop as a service manager would; its exit code. */
