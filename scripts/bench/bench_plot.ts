@@ -24,12 +24,15 @@ const ROW_HEIGHT = 24;
 /** Room for the names left of the bars. */
 const NAME_WIDTH = 76;
 /** Room for the figures right of the longest bar. */
-const FIGURE_WIDTH = 116;
+const FIGURE_WIDTH = 172;
 const CAPTION_LINE_HEIGHT = 16;
 const HEADER_HEIGHT = 56;
 const MB = 1_000_000;
 /** Characters of a contestant's problem that fit beside its name. */
 const MAX_PROBLEM_CHARS = 52;
+
+/** Uses no network and would make everybody else's bar short. */
+const NO_RIVAL = "cp";
 
 const STYLE = `
 svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-size: 12px; }
@@ -62,6 +65,8 @@ interface Row {
 
 interface Panel {
   title: string;
+  /** The value whose bar takes all the room; bars of more are cut, and say so. */
+  scale: number;
   rows: Row[];
 }
 
@@ -104,15 +109,15 @@ function placePanels(panels: readonly Panel[]): { parts: string[]; bottom: numbe
   return { parts, bottom: top };
 }
 
-function drawPanel({ title, rows }: Panel, left: number, top: number): string[] {
-  const longest = Math.max(...rows.map(({ value }) => value ?? 0));
+function drawPanel({ title, scale, rows }: Panel, left: number, top: number): string[] {
   const room = PANEL_WIDTH - NAME_WIDTH - FIGURE_WIDTH;
   const parts = [text(title, { x: left, y: top + 14, kind: "title" })];
-  for (const [at, { name, value, text: figure, highlighted }] of rows.entries()) {
+  for (const [at, { name, value, text: content, highlighted }] of rows.entries()) {
     const y = top + TITLE_HEIGHT + at * ROW_HEIGHT;
     const baseline = y + BAR_HEIGHT - 4;
     const start = left + NAME_WIDTH;
-    const width = value === undefined ? 0 : Math.max(1, value / longest * room);
+    const width = value === undefined ? 0 : Math.min(room, Math.max(1, value / scale * room));
+    const figure = value !== undefined && value > scale ? `${content} (bar cut)` : content;
     parts.push(text(name, { x: left, y: baseline, kind: highlighted ? "hb" : "" }));
     if (value !== undefined) {
       const kind = highlighted ? "bar-hb" : "bar";
@@ -133,7 +138,9 @@ function casePanel(result: CaseResult): Panel {
   const rows: Row[] = result.leftOut === undefined
     ? result.entries.map((entry) => entryRow(result, entry))
     : [{ name: "left out", text: shortened(result.leftOut), highlighted: false }];
-  return { title: caseTitle(result), rows };
+  const rivals = rows.filter(({ name }) => name !== NO_RIVAL).map(({ value }) => value ?? 0);
+  const scale = Math.max(...rivals) || Infinity;
+  return { title: caseTitle(result), scale, rows };
 }
 
 function entryRow({ files, bytes }: CaseResult, entry: Entry): Row {
@@ -141,12 +148,13 @@ function entryRow({ files, bytes }: CaseResult, entry: Entry): Row {
   const highlighted = name.startsWith("hb-");
   const summary = summarize(entry);
   if (summary === undefined) {
-    return { name, text: shortened(entry.problem ?? "not measured"), highlighted };
+    const problem = shortened(entry.problem ?? "not measured");
+    return { name, text: problem, highlighted };
   }
   const { seconds } = summary;
   const speed = files === 1 || bytes / files > MB
-    ? `${(bytes / MB / seconds).toFixed(0)} MB/s`
-    : `${(files / seconds).toFixed(0)} files/s`;
+    ? `${Math.round(bytes / MB / seconds)} MB/s`
+    : `${Math.round(files / seconds)} files/s`;
   return { name, value: 1 / seconds, text: `${speed}, ${seconds.toFixed(2)} s`, highlighted };
 }
 
@@ -161,6 +169,7 @@ function heartbeatPanel({ title, idle, busy, states }: HeartbeatResult): Panel {
   const others = states.length === 0 ? "none" : shortened(states.join(", "));
   return {
     title: `${title} (shorter is better)`,
+    scale: Math.max(idle.p99, busy.max) || Infinity,
     rows: [
       row("idle p50", idle.p50),
       row("idle p99", idle.p99),

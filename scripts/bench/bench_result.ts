@@ -88,8 +88,10 @@ export interface BenchReport {
   /** Whether sizes were those of `--quick`, which only show that the benchmark works. */
   readonly quick: boolean;
   readonly rounds: number;
-  /** How processor time and memory were measured. */
-  readonly accounting: string;
+  /** How processor time and memory were measured, in lines. */
+  readonly accounting: readonly string[];
+  /** What each contestant is. */
+  readonly contestants: readonly { readonly name: string; readonly about: string }[];
   readonly cases: readonly CaseResult[];
   /** The result, or why there is none; absent where it was not asked for. */
   readonly heartbeats?: HeartbeatResult | { readonly problem: string };

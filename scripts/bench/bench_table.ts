@@ -40,6 +40,7 @@ export function reportText(report: BenchReport): string {
   ]);
   const doubt = report.quick ? ", which sizes of --quick cannot tell" : "";
   sections.push([`what has to be true${doubt}`, ...alignedLines(targets, "llll")]);
+  sections.push(alignedLines(report.contestants.map(({ name, about }) => [name, about]), "ll"));
   sections.push(captionLines(report));
   return sections.map((lines) => `${lines.join("\n")}\n`).join("\n");
 }
@@ -52,7 +53,8 @@ export function captionLines({ machine, rounds, quick, accounting }: BenchReport
       rounds === 1 ? "round" : "rounds"
     }, contestants in turn, both sides on one machine.`,
     "hb verifies SHA-256 at both ends and syncs before it says stored; no other one does either.",
-    `Processor time and memory: ${accounting}`,
+    "scp encrypts; rsync, ncat and sendfile do not; ncat gets folders as a tar pipe; cp uses no network.",
+    ...accounting,
     machineLine(machine),
   ];
 }

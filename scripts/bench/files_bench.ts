@@ -51,6 +51,15 @@ const ROOM_FACTOR = 2.1;
 /** Size of each upload beside the heartbeats, in bytes. */
 const UPLOAD_BYTES = { full: 1_000_000_000, quick: 100_000_000 };
 
+/** How figures came about, with GNU time and without. */
+const ACCOUNTING = {
+  whole: [
+    "CPU and peak memory: by GNU time, the largest process of each side; hbserver's by /proc.",
+    "Growth: hbserver's above its memory before the transfer, hbclient's above its peak for one byte.",
+  ],
+  partly: ["CPU and memory: only hbserver's, by /proc; GNU time is not installed."],
+};
+
 const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** Runs what the command line asks for; the exit code. */
@@ -102,10 +111,10 @@ async function measure(options: FilesOptions, stopping: AbortSignal): Promise<Be
       cases.push(await runCase(one, { medium, options, stopping }));
     }
   }
-  const accounting = HAS_GNU_TIME()
-    ? "GNU time, the largest process of each side; hbserver by /proc (growth: above its rest, the client's above a send of one byte)."
-    : "of hbserver by /proc; nothing else, since GNU time is not installed.";
-  const report = { machine, quick, rounds, accounting, cases };
+  const contestants = CONTESTANTS.filter(({ name }) => options.contestants.includes(name))
+    .map(({ name, about }) => ({ name, about }));
+  const accounting = HAS_GNU_TIME() ? ACCOUNTING.whole : ACCOUNTING.partly;
+  const report = { machine, quick, rounds, accounting, contestants, cases };
   if (!options.cases.includes(HEARTBEATS)) return report;
   return { ...report, heartbeats: await runHeartbeats(options, stopping) };
 }
