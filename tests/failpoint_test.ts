@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { published } from "./published_watch.ts";
+import { published, staged } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256 } from "./sample_file.ts";
@@ -65,7 +65,7 @@ for (const step of FILE_STEPS) {
       sha256(bytes),
     ]]);
     assertEquals(await Deno.readFile(join(second.files, "till-3", "report.pdf")), bytes);
-    assertEquals(await stagingOf(second), []);
+    assertEquals(await staged(second.files), []);
   });
 }
 
@@ -103,7 +103,7 @@ for (const step of FILE_STEPS) {
       records.map(({ name }) => name.split("/").at(-1)).sort(),
       [...sizes.keys()].sort(),
     );
-    assertEquals(await stagingOf(second), []);
+    assertEquals(await staged(second.files), []);
   });
 }
 
@@ -127,7 +127,9 @@ for (const step of FILE_STEPS) {
     await server.untilFile(({ state }) => state === "stored");
     assertEquals(await published(client.files), whole);
     assertEquals(await Deno.readFile(join(client.files, "setup.exe")), bytes);
-    await until(async () => (await stagingOf(client)).length === 0, { what: "an empty staging" });
+    await until(async () => (await staged(client.files)).length === 0, {
+      what: "an empty staging",
+    });
     const records = await server.json<FileView[]>("files");
     assertEquals(records.map(({ direction, state }) => [direction, state]), [["out", "stored"]]);
   });
@@ -135,9 +137,4 @@ for (const step of FILE_STEPS) {
 
 function words(step: string): string {
   return step.replaceAll("_", " ");
-}
-
-/** What lies in the staging folder of received files. */
-async function stagingOf({ files }: { files: string }): Promise<string[]> {
-  return await Array.fromAsync(Deno.readDir(join(files, ".staging")), ({ name }) => name);
 }

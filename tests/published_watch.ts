@@ -58,6 +58,21 @@ export async function published(folder: string): Promise<string[]> {
   return found.sort();
 }
 
+/** Files that wait in the staging folder of a folder of received files, complete or not. */
+export async function staged(folder: string): Promise<string[]> {
+  const staging = join(folder, ".staging");
+  const found: string[] = [];
+  try {
+    for (const path of await walk(staging)) {
+      if ((await Deno.lstat(join(staging, path))).isFile) found.push(path);
+    }
+  } catch (error) {
+    // Never made, or gone meanwhile: then nothing waits in it.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return found;
+}
+
 async function withSize(folder: string, path: string): Promise<string> {
   const { isDirectory, size } = await Deno.lstat(join(folder, path));
   return isDirectory ? path : `${path}: ${size}`;

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { join } from "node:path";
 import { type CutKind, CuttingProxy } from "./cutting_proxy.ts";
-import { published, PublishedWatch } from "./published_watch.ts";
+import { published, PublishedWatch, staged } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import type { RunningProgram } from "./running_program.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
@@ -152,10 +152,4 @@ async function uploadThrough(seed: number): Promise<void> {
   const cost = proxy.passed.toServer / bytes;
   assertLess(cost, MOST_SENT, `sent ${cost.toFixed(3)} times the size in ${ends.length} runs`);
   assertEquals(await staged(files), [], "nothing is left in staging");
-}
-
-/** What lies in the staging folder. */
-async function staged(files: string): Promise<string[]> {
-  const found = await Array.fromAsync(Deno.readDir(join(files, ".staging")), ({ name }) => name);
-  return found;
 }
