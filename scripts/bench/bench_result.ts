@@ -66,6 +66,8 @@ export interface HeartbeatResult {
   readonly busy: Latency;
   /** How late the probe's own timer was during the uploads: what the machine's load does to anybody. */
   readonly lateness: Latency;
+  /** How far hbserver's memory rose during the uploads, per upload, in bytes; absent where not measured. */
+  readonly growthPerUploadBytes?: number;
   /** Time that the uploads took, all together, in seconds. */
   readonly seconds: number;
   /** Every state other than UP that the server noted, as `name STATE`. */

@@ -66,7 +66,13 @@ function growthTarget(cases: readonly CaseResult[], side: "sender" | "receiver")
 function beatTargets({ heartbeats }: BenchReport): Target[] {
   const result = heartbeats === undefined || "problem" in heartbeats ? undefined : heartbeats;
   const p99 = result?.busy.p99;
+  const growth = result?.growthPerUploadBytes;
   return [{
+    what: "memory that hbserver grows by per upload, several at once",
+    wanted: `at most ${MAX_GROWTH_MIB} MiB`,
+    measured: growth === undefined ? undefined : `${(growth / MIB).toFixed(1)} MiB`,
+    met: growth === undefined ? undefined : growth <= MAX_GROWTH_MIB * MIB,
+  }, {
     what: "heartbeat round trip during uploads, 99th percentile",
     wanted: `below ${MAX_BEAT_P99_MS} ms`,
     measured: p99 === undefined ? undefined : `${p99.toFixed(1)} ms`,

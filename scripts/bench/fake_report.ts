@@ -48,6 +48,7 @@ export function fakeReport(parts: Partial<BenchReport> = {}): BenchReport {
     heartbeats: {
       title: "heartbeats beside 4 uploads of 1000 MB",
       ...{ idle: latency, busy: { ...latency, p99: 20, max: 25 }, lateness: latency },
+      growthPerUploadBytes: 5 * MIB,
       seconds: 9,
       states: [],
     },

@@ -27,7 +27,7 @@ import { type FilesOptions, HEARTBEATS, parseFilesOptions, USAGE } from "./files
 import { hbContestant } from "./hb_bench.ts";
 import { measureHeartbeats, PARALLEL_UPLOADS } from "./heartbeats_bench.ts";
 import { Lane } from "./lane.ts";
-import { HAS_GNU_TIME, MeasuredCommand } from "./measured_command.ts";
+import { hasGnuTime, MeasuredCommand } from "./measured_command.ts";
 import { problemText } from "./problem_text.ts";
 import { rsyncPeer } from "./rsync_peer.ts";
 import { scpPeer } from "./scp_peer.ts";
@@ -60,6 +60,11 @@ const ACCOUNTING = {
   partly: ["CPU and memory: only hbserver's, by /proc; GNU time is not installed."],
 };
 
+/** What ends a run early; Windows knows no SIGTERM. */
+const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM"];
+
 const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** Runs what the command line asks for; the exit code. */
@@ -81,7 +86,7 @@ async function main(args: readonly string[]): Promise<number> {
     stopping.abort(new Error("interrupted"));
     MeasuredCommand.killAll();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, stop);
   try {
     const tmpfs = options.directories.tmpfs ?? await findTmpfs();
     const directories = { ...options.directories, ...(tmpfs === undefined ? {} : { tmpfs }) };
@@ -98,7 +103,7 @@ async function main(args: readonly string[]): Promise<number> {
     talk(`bench: error: ${problemText(error)}`);
     return stopping.signal.aborted ? EXIT.interrupted : EXIT.failed;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, stop);
+    for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, stop);
   }
 }
 
@@ -113,7 +118,7 @@ async function measure(options: FilesOptions, stopping: AbortSignal): Promise<Be
   }
   const contestants = CONTESTANTS.filter(({ name }) => options.contestants.includes(name))
     .map(({ name, about }) => ({ name, about }));
-  const accounting = HAS_GNU_TIME() ? ACCOUNTING.whole : ACCOUNTING.partly;
+  const accounting = hasGnuTime() ? ACCOUNTING.whole : ACCOUNTING.partly;
   const report = { machine, quick, rounds, accounting, contestants, cases };
   if (!options.cases.includes(HEARTBEATS)) return report;
   return { ...report, heartbeats: await runHeartbeats(options, stopping) };

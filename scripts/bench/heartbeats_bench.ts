@@ -13,6 +13,7 @@ import { type Arena, secondsSince } from "./contestant.ts";
 import type { Payload } from "./files_case.ts";
 import { sendCommandLine } from "./hb_bench.ts";
 import { MeasuredCommand } from "./measured_command.ts";
+import { watchProcess } from "./process_usage.ts";
 
 /** Uploads at the same time. */
 export const PARALLEL_UPLOADS = 4;
@@ -113,15 +114,23 @@ export async function measureHeartbeats(
   await using probe = new Probe(await Peer.connect(server, { join, tls: true }));
   await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
   const idle = latencyOf((await probe.take()).times);
-  const startedAt = performance.now();
-  await Promise.all(senders.map(async ({ data }) => {
+  const upload = async ({ data }: RunningClient) => {
     await using command = new MeasuredCommand(sendCommandLine(data, payload.path), scratch);
     await command.success();
-  }));
+  };
+  const startedAt = performance.now();
+  const { usage } = await watchProcess(
+    server.program.pid,
+    () => Promise.all(senders.map(upload)),
+  );
   const seconds = secondsSince(startedAt);
   const taken = await probe.take();
   const [busy, lateness] = [latencyOf(taken.times), latencyOf(taken.lateness)];
   const states = (await server.log("state")).filter(({ state }) => state !== "UP")
     .map(({ client, state }) => `${client} ${state}`);
-  return { title, idle, busy, lateness, seconds, states };
+  const growth = usage?.growthBytes;
+  return {
+    ...{ title, idle, busy, lateness, seconds, states },
+    ...(growth === undefined ? {} : { growthPerUploadBytes: growth / PARALLEL_UPLOADS }),
+  };
 }

@@ -30,7 +30,7 @@ export interface CommandEnd {
 }
 
 /** Whether GNU time is installed. */
-export const HAS_GNU_TIME: () => boolean = once(() => {
+export const hasGnuTime: () => boolean = once(() => {
   try {
     const args = ["-f", "%U %S %M", "true"];
     const { stderr } = new Deno.Command("time", { args, stdout: "null" }).outputSync();
@@ -59,7 +59,7 @@ export class MeasuredCommand implements AsyncDisposable {
 
   /** Starts it; `scratch` is a folder for files of its own. */
   constructor(command: readonly string[], scratch: string) {
-    this.#usageFile = HAS_GNU_TIME() ? join(scratch, `usage-${crypto.randomUUID()}`) : undefined;
+    this.#usageFile = hasGnuTime() ? join(scratch, `usage-${crypto.randomUUID()}`) : undefined;
     const timed = this.#usageFile === undefined
       ? command
       : ["time", "-f", "%U %S %M", "-o", this.#usageFile, ...command];
@@ -96,7 +96,7 @@ export class MeasuredCommand implements AsyncDisposable {
 
   /** Ends a daemon as Ctrl-C would, which GNU time survives, once its children have been waited for. */
   async interrupt(): Promise<CommandEnd> {
-    const daemon = HAS_GNU_TIME() ? (await childrenOf(this.#child.pid))[0] : this.#child.pid;
+    const daemon = hasGnuTime() ? (await childrenOf(this.#child.pid))[0] : this.#child.pid;
     await this.#wait(async () => daemon === undefined || (await childrenOf(daemon)).length === 0);
     this.#kill("SIGINT");
     return await this.end();

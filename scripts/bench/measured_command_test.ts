@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { temporaryDirectory } from "../../tests/temporary_directory.ts";
 import { within } from "../../tests/until.ts";
-import { HAS_GNU_TIME, MeasuredCommand } from "./measured_command.ts";
+import { hasGnuTime, MeasuredCommand } from "./measured_command.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -13,7 +13,7 @@ Deno.test({
     await using command = new MeasuredCommand(["sh", "-c", "exit 0"], place.path);
     const { code, usage } = await command.success();
     assertEquals(code, 0);
-    assertEquals((usage?.peakBytes ?? 0) > 0, HAS_GNU_TIME());
+    assertEquals((usage?.peakBytes ?? 0) > 0, hasGnuTime());
   },
 });
 

@@ -20,7 +20,9 @@ async function main(): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), { args, stdin: "null" }).spawn();
   // A terminal sends Ctrl-C to the child as well; whoever sends a signal to this process alone means both.
   Deno.addSignalListener("SIGINT", () => {});
-  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  }
   return (await child.status).code;
 }
 
