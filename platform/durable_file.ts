@@ -1,29 +1,45 @@
 /**
- * The one place that publishes received files, for both programs.
+ * The one place that receives and publishes files, for both programs.
  *
- * Bytes gather in a staging file that nobody else can reach. It gets its final name only when its length and
- * digest are right and it is on disk, and that name is created exclusively: at every moment, also of a power
- * cut, the final name is either free, somebody else's untouched file, or the whole new file.
+ * Bytes gather in a staging file that nobody else can reach, and that outlives connections and programs. It
+ * gets its final name only when its length and digest are right and it is on disk, and that name is created
+ * exclusively: at every moment, also of a power cut, the final name is either free, somebody else's untouched
+ * file, or the whole new file. The staging name stays until somebody has recorded the file durably, so that a
+ * file whose record was cut off is recognised, and never gets a second name.
  *
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { CHECKPOINT_BYTES, CHECKPOINT_MS } from "../protocol/mod.ts";
+import { systemClock } from "./clock.ts";
 import { DurableFileError, durableFileError, systemCode } from "./durable_file_error.ts";
-import { type FileSystem, systemFiles, type WritableFile } from "./file_system.ts";
+import { failpoint } from "./failpoint.ts";
+import { type FileSystem, type OpenFile, type PathFacts, systemFiles } from "./file_system.ts";
 import { placeFile } from "./place_file.ts";
+import { claimStaging, prepareStaging, removeStaged, stagingPath } from "./staging_directory.ts";
+import { readNote, removeIfThere, type StagingNote, writeNote } from "./staging_note.ts";
 
 export { type DurableFileCode, DurableFileError } from "./durable_file_error.ts";
+export {
+  discardPartial,
+  type PartialOptions,
+  type SweepOptions,
+  sweepStaging,
+} from "./staging_directory.ts";
 
-/** Where {@linkcode StagedFile.create} makes its file. */
+/** Which file {@linkcode StagedFile.open} opens. */
 export interface StagingOptions {
   /** A directory of our own, made with mode 0700; on the file system where the file shall end up. */
   stagingDirectory: string;
-  /** Name of the staging file: 1 to 64 letters, digits, `_` or `-`, never used twice. */
+  /** The directory above it, where that is our own as well and shall be no link either. */
+  stagingTop?: string;
+  /** Name of the staging file: 1 to 64 letters, digits, `_` or `-`; the transfer's id. */
   id: string;
   /** @default the machine's files */
   files?: FileSystem;
+  /** Milliseconds since some fixed moment. @default the machine's clock */
+  now?: () => number;
 }
 
 /** What {@linkcode StagedFile.publish} checks, and where it puts the file. */
@@ -48,137 +64,231 @@ export interface PublishedFile {
   readonly sha256: string;
 }
 
-const STAGING_ID = /^[A-Za-z0-9_-]{1,64}$/;
+/** What an open staging file begins with. */
+interface Found {
+  readonly file: OpenFile;
+  readonly note: StagingNote;
+  /** What was there; undefined for a new file. */
+  readonly facts: PathFacts | undefined;
+}
 
-/** A file that is being received. */
-export class StagedFile implements AsyncDisposable, Disposable {
+/** A file that is being received. One operation at a time. */
+export class StagedFile implements AsyncDisposable {
+  /** Offsets worth proposing to the sender, largest first, without 0; empty for a new file. */
+  readonly proposals: readonly number[];
   readonly #files: FileSystem;
   readonly #path: string;
-  readonly #hash = createHash("sha256");
-  #file: WritableFile | undefined;
-  #bytes = 0;
-  #isBusy = false;
-  #isStaged = true;
+  readonly #now: () => number;
+  readonly #claim: Disposable;
+  #file: OpenFile | undefined;
+  #bytes: number;
+  #synced: number;
+  /** Whether the file has a final name already, so that its bytes must never change. */
+  #isLinked: boolean;
+  /** Whether it is settled where the next chunk goes. */
+  #isPositioned: boolean;
+  #isNameDurable: boolean;
+  #checkpointAt: number;
+  #checkpointBytes: number;
+  #running: Promise<unknown> | undefined;
+  #isKept = true;
   #failure: DurableFileError | undefined;
 
-  private constructor(path: string, { file, files }: { file: WritableFile; files: FileSystem }) {
+  private constructor(
+    path: string,
+    { file, note, facts }: Found,
+    { files, now, claim }: { files: FileSystem; now: () => number; claim: Disposable },
+  ) {
     this.#path = path;
     this.#file = file;
     this.#files = files;
+    this.#now = now;
+    this.#claim = claim;
+    this.#bytes = facts?.size ?? 0;
+    this.#synced = Math.min(note.synced, this.#bytes);
+    this.#isLinked = (facts?.names ?? 1) > 1;
+    this.#isPositioned = this.#bytes === 0;
+    this.#isNameDurable = facts !== undefined && note.synced > 0;
+    this.#checkpointAt = now();
+    this.#checkpointBytes = this.#bytes;
+    this.proposals = proposalsOf({ bytes: this.#bytes, note, isLinked: this.#isLinked });
   }
 
-  /** Creates the staging file, which must not exist; rejects with {@linkcode DurableFileError}. */
-  static async create(options: StagingOptions): Promise<StagedFile> {
-    const { stagingDirectory, id, files = systemFiles } = options;
-    if (!STAGING_ID.test(id)) {
-      throw new TypeError(`Cannot stage file as "${id}": it is no plain id`);
-    }
-    const path = join(stagingDirectory, id);
+  /**
+   * Creates a staging file, or opens what an earlier connection or run has left under the id. Rejects with
+   * {@linkcode DurableFileError}; `denied` where anything but a regular file of our own is in the way.
+   */
+  static async open(options: StagingOptions): Promise<StagedFile> {
+    const { stagingDirectory, stagingTop, id, files = systemFiles } = options;
+    const path = stagingPath(stagingDirectory, id);
+    const now = options.now ?? (() => systemClock.now());
+    using stack = new DisposableStack();
     try {
-      await prepareStaging(files, stagingDirectory);
-      return new StagedFile(path, { file: await files.create(path), files });
+      const claim = stack.use(claimStaging(path));
+      await prepareStaging(files, { path: stagingDirectory, top: stagingTop });
+      const staged = new StagedFile(path, await openStaging(files, path), { files, now, claim });
+      stack.move();
+      return staged;
     } catch (error) {
-      throw durableFileError(`create staging file "${path}"`, error);
+      throw durableFileError(`open staging file "${path}"`, error);
     }
   }
 
-  /** How many bytes have been written. */
+  /** How many bytes there are. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** SHA-256 of what has been written so far, in lower-case hex. */
-  sha256Hex(): string {
-    return this.#hash.copy().digest("hex");
-  }
-
-  /**
-   * Appends all of `chunk`, which may be reused once this resolves. One call at a time. After the first
-   * failure every further call, and `publish()`, fails with the same error.
-   */
-  async write(chunk: Uint8Array): Promise<void> {
-    const file = this.#take("write");
-    try {
-      const writing = writeAll(file, chunk);
-      // While the bytes are on their way to the disk; a failed write makes the digest worthless anyway.
-      this.#hash.update(chunk);
-      await writing;
-      this.#bytes += chunk.length;
-    } catch (error) {
-      throw this.#fail("write received bytes", error);
-    } finally {
-      this.#isBusy = false;
+  /** SHA-256 in lower-case hex of the first `offset` bytes; the first call for an old file reads it. */
+  async prefixSha256(offset: number): Promise<string> {
+    if (offset > this.#bytes) {
+      throw new RangeError(`Cannot hash ${offset} bytes: the staged file has ${this.#bytes}`);
     }
+    return await this.#operate("check staged file", (file) => file.prefixSha256(offset));
+  }
+
+  /** Cuts the file to `offset` bytes, behind which the next chunk goes; 0 starts over. */
+  async continueAt(offset: number): Promise<void> {
+    if (offset > this.#bytes) {
+      throw new RangeError(
+        `Cannot continue at ${offset}: the staged file has ${this.#bytes} bytes`,
+      );
+    }
+    await this.#operate("continue staged file", async (file) => {
+      if (this.#isLinked && offset < this.#bytes) await this.#startAnew(file);
+      else if (!this.#isPositioned || offset < this.#bytes) await this.#cutTo(file, offset);
+      this.#isPositioned = true;
+    });
   }
 
   /**
-   * Checks length and digest, flushes the file and gives it its final name, numbered where that is taken.
-   * When it resolves, the whole file, of mode 0600, is there and survives a power cut; when it rejects, with
-   * {@linkcode DurableFileError}, nothing is there and the staging file waits for `discard()`.
+   * Adds `chunk`, and syncs now and then. Resolves with memory of the same length to go on with: `chunk`
+   * itself, or other memory, and then `chunk` is detached. Rejects with {@linkcode DurableFileError}, and then
+   * everything but `suspend()` and `discard()` fails with the same error.
+   */
+  async write(chunk: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const { length } = chunk;
+    return await this.#operate("write received bytes", async (file) => {
+      if (!this.#isPositioned) throw new Error("nobody has said where to continue");
+      if (this.#isLinked) await this.#refuseMore();
+      const spare = await file.write(chunk);
+      this.#bytes += length;
+      await this.#checkpointIfDue(file);
+      return spare;
+    });
+  }
+
+  /** SHA-256 in lower-case hex of what is there. */
+  async sha256Hex(): Promise<string> {
+    return await this.#operate("hash staged file", (file) => this.#digest(file));
+  }
+
+  /**
+   * Checks length and digest, flushes the file and gives it its final name, numbered where that is taken; or
+   * finds the name that it got before the program died. When it resolves, the whole file, of mode 0600, is
+   * there and survives a power cut, and the staging name stays until {@linkcode settle}. When it rejects, with
+   * {@linkcode DurableFileError}, nothing is there.
    */
   async publish(options: PublishOptions): Promise<PublishedFile> {
-    const file = this.#take("publish");
-    try {
-      const sha256 = this.#check(options);
+    failpoint("after_last_byte");
+    return await this.#operate("publish file", async (file) => {
+      const sha256 = await this.#check(file, options);
+      failpoint("after_hash");
       await file.sync();
+      this.#synced = this.#bytes;
       this.#file = undefined;
-      file.close();
+      await file.close();
+      failpoint("after_fsync");
       const { root, segments } = options;
-      const as = await placeFile(this.#files, { from: this.#path, root, segments });
-      this.#isStaged = false;
+      const placement = { from: this.#path, segments, bytes: this.#bytes, sha256 };
+      const as = await placeFile(this.#files, { root, ...placement });
+      this.#isLinked = true;
       return { path: join(root, ...as), as, sha256 };
-    } catch (error) {
-      throw this.#fail("publish file", error);
-    } finally {
-      this.#isBusy = false;
-    }
+    });
   }
 
-  /** Closes and removes the staging file; does nothing after `publish()` or the second time. */
-  async discard(): Promise<void> {
-    this[Symbol.dispose]();
-    if (!this.#isStaged) return;
-    this.#isStaged = false;
+  /** Removes the staging name and the note, once the published file is recorded; what stays is swept later. */
+  async settle(): Promise<void> {
     try {
-      await this.#files.remove(this.#path);
-    } catch (error) {
-      if (systemCode(error) !== "ENOENT") {
-        throw durableFileError(`remove staging file "${this.#path}"`, error);
-      }
+      await this.#remove();
+    } catch {
+      // The file is published and recorded: the sweep finds that out, too.
     }
   }
 
-  /** Closes the staging file and leaves it for the next {@linkcode sweepStaging}; nothing can be written then. */
-  [Symbol.dispose](): void {
+  /** Makes durable what is there and closes the file, for another time; how many bytes are surely there. */
+  async suspend(): Promise<number> {
+    const file = await this.#end();
+    try {
+      if (file !== undefined) await this.#syncAndClose(file);
+      return this.#isKept ? await this.#noteSynced() : 0;
+    } finally {
+      this.#claim[Symbol.dispose]();
+    }
+  }
+
+  /** Closes and removes the staging file and what belongs to it; a final name stays. */
+  async discard(): Promise<void> {
+    try {
+      await this.#remove();
+    } catch (error) {
+      throw durableFileError(`remove staging file "${this.#path}"`, error);
+    }
+  }
+
+  /** The same as `suspend()`, unless the file was settled or discarded: bytes never go by accident. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isKept) await this.suspend();
+  }
+
+  /** Runs one operation on the open file; its failure is that of all that follow. */
+  async #operate<T>(action: string, run: (file: OpenFile) => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#running !== undefined) {
+      throw new TypeError(`Cannot ${action}: the staged file is busy`);
+    }
+    if (this.#file === undefined) {
+      throw new TypeError(`Cannot ${action}: the staged file is closed`);
+    }
+    const running = run(this.#file);
+    this.#running = running;
+    try {
+      return await running;
+    } catch (error) {
+      this.#failure = durableFileError(action, error);
+      throw this.#failure;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** Ends the use of the file, after the operation under way. */
+  async #end(): Promise<OpenFile | undefined> {
+    try {
+      await this.#running;
+    } catch {
+      // Whoever started it is told.
+    }
     const file = this.#file;
     this.#file = undefined;
-    file?.close();
+    return file;
   }
 
-  /** The same as `discard()`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.discard();
+  #digest(file: OpenFile): Promise<string> {
+    return this.#isPositioned ? file.sha256Hex() : file.prefixSha256(this.#bytes);
   }
 
-  /** The open file for one operation, of which there must not be another. */
-  #take(operation: string): WritableFile {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isBusy) throw new TypeError(`Cannot ${operation} staged file: it is busy`);
-    if (this.#file === undefined) {
-      throw new TypeError(`Cannot ${operation} staged file: it is closed`);
-    }
-    this.#isBusy = true;
-    return this.#file;
-  }
-
-  #check({ expectedBytes, expectedSha256 }: PublishOptions): string {
+  async #check(
+    file: OpenFile,
+    { expectedBytes, expectedSha256 }: PublishOptions,
+  ): Promise<string> {
     if (this.#bytes !== expectedBytes) {
       throw new DurableFileError(
         "bad_size",
         `Cannot publish file: it has ${this.#bytes} bytes, ${expectedBytes} were announced`,
       );
     }
-    const sha256 = this.sha256Hex();
+    const sha256 = await this.#digest(file);
     if (expectedSha256 !== undefined && expectedSha256 !== sha256) {
       throw new DurableFileError(
         "hash",
@@ -188,49 +298,137 @@ export class StagedFile implements AsyncDisposable, Disposable {
     return sha256;
   }
 
-  #fail(action: string, error: unknown): DurableFileError {
-    this.#failure ??= durableFileError(action, error);
-    return this.#failure;
+  async #cutTo(file: OpenFile, offset: number): Promise<void> {
+    if (this.#synced > offset) {
+      this.#synced = offset;
+      await this.#writeNote();
+    }
+    await file.continueAt(offset);
+    this.#bytes = offset;
+    this.#checkpointBytes = offset;
+  }
+
+  /** Leaves the file that has a final name to that name, and goes on with an empty one. */
+  async #startAnew(file: OpenFile): Promise<void> {
+    this.#file = undefined;
+    await file.close();
+    await removeIfThere(this.#files, this.#path);
+    this.#file = await this.#files.create(this.#path);
+    this.#isLinked = false;
+    this.#isNameDurable = false;
+    this.#bytes = this.#synced = this.#checkpointBytes = 0;
+  }
+
+  /** The sender has more bytes than a file that has its final name already: next time it starts over. */
+  async #refuseMore(): Promise<never> {
+    await removeStaged(this.#files, this.#path);
+    throw new DurableFileError(
+      "bad_size",
+      "Cannot add bytes to file: it has its final name already",
+    );
+  }
+
+  async #checkpointIfDue(file: OpenFile): Promise<void> {
+    const isDue = this.#bytes - this.#checkpointBytes >= CHECKPOINT_BYTES ||
+      this.#now() - this.#checkpointAt >= CHECKPOINT_MS;
+    if (!isDue) return;
+    await file.sync();
+    this.#synced = this.#bytes;
+    await this.#writeNote();
+    await this.#syncName();
+    this.#checkpointAt = this.#now();
+    this.#checkpointBytes = this.#bytes;
+    failpoint("after_checkpoint");
+  }
+
+  async #writeNote(): Promise<void> {
+    const note = { ...await readNote(this.#files, this.#path), synced: this.#synced };
+    await writeNote(this.#files, { path: this.#path, note });
+  }
+
+  async #syncName(): Promise<void> {
+    if (this.#isNameDurable) return;
+    await this.#files.syncDirectory(join(this.#path, ".."));
+    this.#isNameDurable = true;
+  }
+
+  /** Syncs; where that fails, nothing since the last good sync can be relied on, and it must not be read again. */
+  async #syncAndClose(file: OpenFile): Promise<void> {
+    try {
+      await file.sync();
+      this.#synced = this.#bytes;
+    } catch {
+      await this.#cutToSynced(file);
+    }
+    try {
+      await file.close();
+    } catch {
+      // What was synced is on disk; its digest is checked again before anything is built on it.
+    }
+  }
+
+  /** Notes how much is durable, the name included, and returns it. */
+  async #noteSynced(): Promise<number> {
+    if (this.#isLinked || this.#synced === 0) return this.#synced;
+    try {
+      await this.#syncName();
+      await this.#writeNote();
+    } catch {
+      // A full disk has no room for the note: the file's length is then the proposal.
+    }
+    return this.#isNameDurable ? this.#synced : 0;
+  }
+
+  async #cutToSynced(file: OpenFile): Promise<void> {
+    if (this.#isLinked) return;
+    try {
+      await file.cut(this.#synced);
+    } catch {
+      this.#synced = 0;
+      try {
+        await removeStaged(this.#files, this.#path);
+      } catch {
+        // A disk that neither syncs nor cuts nor removes: the digest of the whole file has the last word.
+      }
+    }
+  }
+
+  async #remove(): Promise<void> {
+    const file = await this.#end();
+    try {
+      await file?.close();
+    } catch {
+      // The file is about to be removed.
+    }
+    try {
+      if (this.#isKept) await removeStaged(this.#files, this.#path);
+    } finally {
+      this.#isKept = false;
+      this.#claim[Symbol.dispose]();
+    }
   }
 }
 
-/** Removes what an earlier run has left in a staging directory, and says how many files that were. */
-export async function sweepStaging(
-  stagingDirectory: string,
-  files: FileSystem = systemFiles,
-): Promise<number> {
-  try {
-    await requireDirectory(files, stagingDirectory);
-    const names = await files.list(stagingDirectory);
-    for (const name of names) await files.remove(join(stagingDirectory, name));
-    return names.length;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return 0;
-    throw durableFileError(`sweep staging directory "${stagingDirectory}"`, error);
-  }
+function proposalsOf(
+  { bytes, note, isLinked }: { bytes: number; note: StagingNote; isLinked: boolean },
+): number[] {
+  if (bytes === 0) return [];
+  return note.synced > 0 && note.synced < bytes && !isLinked ? [bytes, note.synced] : [bytes];
 }
 
-async function prepareStaging(files: FileSystem, path: string): Promise<void> {
+async function openStaging(files: FileSystem, path: string): Promise<Found> {
+  const note = await readNote(files, path);
   try {
-    await files.makeDirectory(path, 0o700);
+    return { file: await files.create(path), note, facts: undefined };
   } catch (error) {
     if (systemCode(error) !== "EEXIST") throw error;
-    await requireDirectory(files, path);
   }
-}
-
-/** Refuses a link in the place of the staging directory: what is below it would not be ours. */
-async function requireDirectory(files: FileSystem, path: string): Promise<void> {
-  const { isDirectory, isSymlink } = await files.look(path);
-  if (isDirectory && !isSymlink) return;
-  throw new DurableFileError("denied", `Cannot stage files in "${path}": it is no directory`);
-}
-
-async function writeAll(file: WritableFile, bytes: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const count = await file.write(bytes.subarray(written));
-    if (count === 0) throw new Error("the system wrote nothing");
-    written += count;
+  const facts = await files.look(path);
+  if (!facts.isFile) {
+    throw new DurableFileError(
+      "denied",
+      `Cannot open staging file "${path}": it is no regular file`,
+    );
   }
+  return { file: await files.reopen(path, [note.synced, facts.size]), note, facts };
 }

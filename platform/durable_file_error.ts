@@ -33,6 +33,18 @@ export function durableFileError(action: string, error: unknown): DurableFileErr
   return new DurableFileError(kindOf(error), `Cannot ${action}: ${reason}`, { cause: error });
 }
 
+/** What `run` resolves with, or the error that it rejects with; see {@linkcode durableFileError}. */
+export async function orDurableFileError<T>(
+  action: string,
+  run: () => Promise<T>,
+): Promise<T | DurableFileError> {
+  try {
+    return await run();
+  } catch (error) {
+    return durableFileError(action, error);
+  }
+}
+
 function kindOf(error: unknown): DurableFileCode {
   switch (systemCode(error)) {
     case "ENOSPC":

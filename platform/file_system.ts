@@ -1,66 +1,38 @@
 /**
- * The few operations on files by which received files become durable, as a port, so that tests can let each
- * of them fail.
+ * What receiving a file needs of a file system, as a port: names, and open files that hash what is written.
+ * Here on the calling thread; `file_store.ts` has the same in a worker.
  *
  * @module
  */
 
-import { syncDirectory } from "./sync_directory.ts";
+import { fileSha256, HashedFile, type OpenFile } from "./hashed_file.ts";
+import { type FileOperations, type RawFileSystem, systemRawFiles } from "./raw_file.ts";
 
-/** An open file that is being written. */
-export interface WritableFile {
-  /** Writes some of `bytes` and says how many. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Flushes data and size to disk. */
-  sync(): Promise<void>;
-  /** Closes it. */
-  close(): void;
+export type { OpenFile } from "./hashed_file.ts";
+export type { FileOperations, PathFacts } from "./raw_file.ts";
+
+/** Operations on files that are being received; errors carry the system's `code`. */
+export interface FileSystem extends FileOperations {
+  /** Creates a file of mode 0600 that must not exist, and opens it. */
+  create(path: string): Promise<OpenFile>;
+  /**
+   * Opens a file that an earlier run has left; a link in its place is refused. Nothing may be written before
+   * `continueAt()`. The digests of the prefixes that end at `marks` cost one reading of the file in all.
+   */
+  reopen(path: string, marks: readonly number[]): Promise<OpenFile>;
+  /** SHA-256 in hex of a regular file of exactly `bytes` bytes; undefined when it has more or fewer. */
+  sha256(path: string, bytes: number): Promise<string | undefined>;
 }
 
-/** What is at a path, without following a link there. */
-export interface PathFacts {
-  readonly isDirectory: boolean;
-  readonly isSymlink: boolean;
-  /** The same for all names of one file and for no other; undefined where the system has no such thing. */
-  readonly identity: string | undefined;
-}
-
-/** Operations on files; errors carry the system's `code`. */
-export interface FileSystem {
-  /** Creates a file of mode 0600 that must not exist, and opens it for writing. */
-  create(path: string): Promise<WritableFile>;
-  /** Creates one directory that must not exist. */
-  makeDirectory(path: string, mode: number): Promise<void>;
-  /** Says what is at a path. */
-  look(path: string): Promise<PathFacts>;
-  /** The path without links, `.` or `..`. */
-  realPath(path: string): Promise<string>;
-  /** Gives a file a second name, which must not exist. */
-  link(from: string, to: string): Promise<void>;
-  /** Renames a file, replacing what is there. */
-  rename(from: string, to: string): Promise<void>;
-  /** Removes the name of a file or of an empty directory; never follows a link there. */
-  remove(path: string): Promise<void>;
-  /** Names in a directory. */
-  list(path: string): Promise<string[]>;
-  /** Makes the names in a directory durable. */
-  syncDirectory(path: string): Promise<void>;
+/** Files of a port below, hashed on the calling thread. */
+export function hashingFiles(files: RawFileSystem): FileSystem {
+  return {
+    ...files,
+    create: async (path) => new HashedFile(await files.create(path)),
+    reopen: async (path, marks) => new HashedFile(await files.reopen(path), marks),
+    sha256: (path, bytes) => fileSha256(files, { path, bytes }),
+  };
 }
 
 /** The machine's files. */
-export const systemFiles: FileSystem = {
-  create: (path) => Deno.open(path, { write: true, createNew: true, mode: 0o600 }),
-  makeDirectory: (path, mode) => Deno.mkdir(path, { mode }),
-  look,
-  realPath: (path) => Deno.realPath(path),
-  link: (from, to) => Deno.link(from, to),
-  rename: (from, to) => Deno.rename(from, to),
-  remove: (path) => Deno.remove(path),
-  list: (path) => Array.fromAsync(Deno.readDir(path), ({ name }) => name),
-  syncDirectory,
-};
-
-async function look(path: string): Promise<PathFacts> {
-  const { isDirectory, isSymlink, dev, ino } = await Deno.lstat(path);
-  return { isDirectory, isSymlink, identity: ino === null ? undefined : `${dev}:${ino}` };
-}
+export const systemFiles: FileSystem = hashingFiles(systemRawFiles);

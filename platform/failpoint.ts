@@ -1,0 +1,49 @@
+/**
+ * Named places at which a test lets the program die, as `kill -9` would. Unarmed, which is always but in such
+ * tests, a place costs one comparison.
+ *
+ * @module
+ */
+
+/** The failpoint that is armed. */
+interface ArmedFailpoint {
+  readonly spec: string;
+  readonly name: string;
+  readonly crash: (name: string) => never;
+  /** Passages until it crashes. */
+  left: number;
+}
+
+const SPEC = /^([a-z][a-z0-9_]{0,63})(?::([1-9][0-9]{0,8}))?$/;
+
+let armed: ArmedFailpoint | undefined;
+
+/**
+ * Arms `spec`: the name of a failpoint, and after a colon at which passage it crashes (the first without
+ * it). `crash` must end the process at once; whoever may do that passes it in.
+ *
+ * @throws {TypeError} where `spec` is neither.
+ */
+export function armFailpoint(spec: string, crash: (name: string) => never): void {
+  const [, name, count] = SPEC.exec(spec) ?? [];
+  if (name === undefined) {
+    throw new TypeError(`Cannot arm failpoint as "name" or "name:count": it is "${spec}"`);
+  }
+  armed = { spec, name, crash, left: Number(count ?? 1) };
+}
+
+/** Disarms; for tests. */
+export function disarmFailpoint(): void {
+  armed = undefined;
+}
+
+/** What is armed, to be handed to a worker, which counts passages of its own; undefined when nothing is. */
+export function armedFailpoint(): { spec: string; crash: (name: string) => never } | undefined {
+  return armed;
+}
+
+/** Does not return when this is the failpoint that is armed, and this its passage. */
+export function failpoint(name: string): void {
+  if (armed === undefined || armed.name !== name) return;
+  if (--armed.left === 0) armed.crash(name);
+}
