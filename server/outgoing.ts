@@ -196,24 +196,23 @@ export class Outgoing {
       throw new SourceError("no_space", `Cannot push "${source.path}": ${room}`);
     }
     using _room = room;
-    const copy = await this.#write(file, { content, room, stop, source });
+    const copy = await this.#write(file, { content, room, stop, source, size: before.size });
     const after = await file.stat();
     const unchanged = after.size === copy.bytes &&
       after.mtime?.getTime() === before.mtime?.getTime();
     if (unchanged) return copy;
-    throw new SourceError(
-      "unreadable",
-      `Cannot push "${source.path}": it changed while it was being copied`,
-    );
+    throw changed(source);
   }
 
   async #write(
     from: Deno.FsFile,
-    { content, room, stop, source }: {
+    { content, room, stop, source, size }: {
       content: string;
       room: CopyRoom;
       stop: AbortSignal;
       source: Source;
+      /** What there is room for: a file that grows faster than it is copied would never end. */
+      size: number;
     },
   ): Promise<Copy> {
     const buffer = new Uint8Array(FILE_CHUNK_BYTES);
@@ -227,6 +226,7 @@ export class Outgoing {
       stop.throwIfAborted();
       const count = await readSource(from, { into: buffer, source });
       if (count === null) break;
+      if (bytes + count > size) throw changed(source);
       const chunk = buffer.subarray(0, count);
       hash.update(chunk);
       for (let at = 0; at < count;) at += await inWords(source, to.write(chunk.subarray(at)));
@@ -286,6 +286,13 @@ async function readSource(
   } catch (cause) {
     throw unreadable(source.path, cause);
   }
+}
+
+function changed({ path }: Source): SourceError {
+  return new SourceError(
+    "unreadable",
+    `Cannot push "${path}": it changed while it was being copied`,
+  );
 }
 
 function unreadable(path: string, cause: unknown): SourceError {
