@@ -4,7 +4,6 @@
  * @module
  */
 
-import { DatabaseError } from "../platform/database.ts";
 import { DurableFileError, type StagedFile } from "../platform/durable_file.ts";
 import {
   byteStream,
@@ -49,8 +48,8 @@ export interface DownloadPorts {
   >;
   /** Gives the complete file its final name. */
   publish: () => Promise<ReceivedFile>;
-  /** Notes durably that the file lies on this machine. */
-  record: (file: ReceivedFile) => void;
+  /** Notes durably that the file lies on this machine; whether that was possible. */
+  record: (file: ReceivedFile) => boolean;
   /** Told of bytes that were written. */
   onWritten: (bytes: number) => void;
   /** Called when bytes begin to come, with the offset of the first. */
@@ -182,13 +181,13 @@ export class Download {
     let file: ReceivedFile;
     try {
       file = await publish();
-      record(file);
     } catch (error) {
-      if (error instanceof DatabaseError) return this.#refuse(link, "io");
       if (!(error instanceof DurableFileError)) throw error;
       if (error.code === "hash") return await this.#refuseDamaged(link);
       return this.#refuse(link, error.code, await staged.suspend());
     }
+    // Under the same id the file is found again, whole, and only the record is made.
+    if (!record(file)) return this.#refuse(link, "io");
     await staged.settle();
     const { id, as, bytes, sha256 } = file;
     link.send({ verb: "STORED", id, as, bytes, sha256 });

@@ -65,10 +65,10 @@ class FakeStaged {
 async function fetchFrom(serve: ServePushes, { staged = new FakeStaged(), offer = OFFER } = {}) {
   const clock = new FakeClock();
   const server = new FakePushingServer(serve);
-  let link: DownloadConnection | undefined;
-  const onRead = () => link?.heard();
-  const { connection } = await server.connect({ onRead });
-  link = new DownloadConnection(connection, clock);
+  const links: DownloadConnection[] = [];
+  const { connection } = await server.connect({ onRead: () => links[0]?.heard() });
+  const link = new DownloadConnection(connection, clock);
+  links.push(link);
   const begun: number[] = [];
   const download = new Download(offer, {
     staged,
@@ -77,7 +77,7 @@ async function fetchFrom(serve: ServePushes, { staged = new FakeStaged(), offer 
       const { length: bytes } = staged.content;
       return Promise.resolve({ id: ID, as: "a.bin", path: "/a.bin", bytes, sha256: offer.sha256 });
     },
-    record: () => staged.calls.push("record"),
+    record: () => staged.calls.push("record") > 0,
     onWritten: () => {},
     onBegin: (offset) => begun.push(offset),
     mayRepeat: true,
@@ -94,6 +94,11 @@ async function fetchFrom(serve: ServePushes, { staged = new FakeStaged(), offer 
     }
   };
   return { staged, clock, begun, link, download, finish, server };
+}
+
+function refusalOf(end: DownloadEnd): Extract<DownloadEnd, { kind: "refused" }> {
+  if (end.kind !== "refused") throw new Error(`Expected a refusal, got ${end.kind}`);
+  return end;
 }
 
 Deno.test("Download fetches, publishes, records, settles and then says STORED", async () => {
@@ -204,13 +209,16 @@ Deno.test("Download refuses a SUM that is not the digest that was offered", asyn
   const other = CONTENT.slice();
   other[0] = 255;
   const { staged, finish } = await fetchFrom(async (side) => {
-    const answer = await side.give(other);
-    assert(answer.verb === "REJECT");
-    assertEquals([answer.code, answer.retry], ["hash", true]);
+    const { verb, ...rest } = await side.give(other);
+    assertEquals([verb, rest], ["REJECT", {
+      id: ID,
+      code: "hash",
+      reason: "The bytes that arrived are not those that were offered (SHA-256 differs)",
+      retry: true,
+    }]);
   });
-  const end = await finish();
-  assert(end.kind === "refused");
-  assertEquals([end.code, staged.calls.at(-1)], ["hash", "discard"]);
+  const { code } = refusalOf(await finish());
+  assertEquals([code, staged.calls.at(-1)], ["hash", "discard"]);
 });
 
 Deno.test("Download says no_space in the middle of the bytes, with what is kept, and closes", async () => {
@@ -225,9 +233,8 @@ Deno.test("Download says no_space in the middle of the bytes, with what is kept,
     assertEquals([id, code, retry, offset], [ID, "no_space", true, staged.content.length]);
     await sending;
   }, { staged, offer });
-  const end = await finish();
-  assert(end.kind === "refused");
-  assertEquals([end.code, link.closed], ["no_space", true]);
+  const { code } = refusalOf(await finish());
+  assertEquals([code, link.closed], ["no_space", true]);
   assert(!staged.calls.includes("discard"));
 });
 

@@ -6,7 +6,7 @@
  */
 
 import { join } from "node:path";
-import { DiskSpace, type Reservation } from "../platform/disk_space.ts";
+import { DiskSpace, isNoSpace, type Reservation } from "../platform/disk_space.ts";
 import { StagedFile, sweepStaging } from "../platform/durable_file.ts";
 import { durableFileError } from "../platform/durable_file_error.ts";
 import { type FileSystem, systemFiles } from "../platform/file_system.ts";
@@ -44,7 +44,8 @@ export class InboxFolder {
   constructor(options: InboxFolderOptions) {
     this.#options = options;
     this.#files = options.files ?? systemFiles;
-    this.#space = new DiskSpace(options.directory, { minFree: options.minFreeBytes });
+    const { directory, minFreeBytes } = options;
+    this.#space = new DiskSpace({ directory, minFreeBytes });
   }
 
   /** Where the files end up. */
@@ -64,9 +65,12 @@ export class InboxFolder {
 
   /** Sets space aside for bytes that are to come; the refusal where there is not enough. */
   async reserve(bytes: number): Promise<Reservation | BadOffer> {
-    const reservation = await this.#space.reserve(bytes);
-    if (!("code" in reservation)) return reservation;
-    const reason = `This machine has no space for ${formatSize(bytes)} more`;
+    const answer = await this.#space.reserve(bytes);
+    if (!isNoSpace(answer)) return answer;
+    const { needed, free, cause } = answer;
+    const reason = cause === undefined
+      ? `The file needs ${formatSize(needed)} and this machine has ${formatSize(free)} to spare`
+      : "This machine cannot find out how much space it has";
     return { code: "no_space", reason };
   }
 

@@ -9,7 +9,6 @@
  */
 
 import { type Clock, type Random, sleep } from "../platform/clock.ts";
-import { DatabaseError } from "../platform/database.ts";
 import { DurableFileError } from "../platform/durable_file.ts";
 import { type BadOffer, checkOffer, type FrameOf, type RejectCode } from "../protocol/mod.ts";
 import { ClientError } from "./client_error.ts";
@@ -201,10 +200,24 @@ export class Receiver {
     try {
       return this.#ports.store.receivedFile(id);
     } catch (error) {
-      if (!(error instanceof DatabaseError)) throw error;
-      this.#events.onWarning?.(error.message);
+      this.#warn("look up a file of the server", error);
       return undefined;
     }
+  }
+
+  #record(file: ReceivedFile): boolean {
+    try {
+      this.#ports.store.recordReceived(file);
+      return true;
+    } catch (error) {
+      this.#warn(`record "${file.as}"`, error);
+      return false;
+    }
+  }
+
+  #warn(action: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#events.onWarning?.(`Cannot ${action}: ${reason}`);
   }
 
   #next(): Waiting | undefined {
@@ -257,7 +270,7 @@ export class Receiver {
     const download = new Download(offer, {
       staged,
       publish: () => folder.publish(staged, offer),
-      record: (file) => this.#ports.store.recordReceived(file),
+      record: (file) => this.#record(file),
       onBegin: (offset) => this.#begin(waiting, offset),
       onWritten: (bytes) => {
         reservation.wrote(bytes);
@@ -385,15 +398,15 @@ export class Receiver {
   }
 
   async #sweep(folder: InboxFolder): Promise<void> {
-    const { clock, store } = this.#ports;
+    const { clock } = this.#ports;
     this.#sweepAt = clock.now() + SWEEP_MS;
     try {
       await folder.sweep({
         now: clock.wall(),
-        isStored: (id) => Promise.resolve(store.receivedFile(id) !== undefined),
+        isStored: (id) => Promise.resolve(this.#recall(id) !== undefined),
       });
     } catch (error) {
-      if (!(error instanceof DurableFileError) && !(error instanceof DatabaseError)) throw error;
+      if (!(error instanceof DurableFileError)) throw error;
       this.#events.onWarning?.(error.message); // Tomorrow is soon enough for another try.
     }
   }
