@@ -52,7 +52,8 @@ export function captionLines({ machine, rounds, quick, accounting }: BenchReport
     `Median of ${rounds} ${
       rounds === 1 ? "round" : "rounds"
     }, contestants in turn, both sides on one machine.`,
-    "hb verifies SHA-256 at both ends and syncs before it says stored; no other one does either.",
+    "hb verifies SHA-256 at both ends and syncs before it says stored; rsync verifies a checksum and",
+    "syncs nothing; the others do neither.",
     "scp encrypts; rsync, ncat and sendfile do not; ncat gets folders as a tar pipe; cp uses no network.",
     ...accounting,
     machineLine(machine),
