@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CuttingProxy } from "./cutting_proxy.ts";
 import { InnocentPeer } from "./innocent_peer.ts";
 import { Peer } from "./peer.ts";
-import { offerFile, sendFile, sendRest } from "./peer_upload.ts";
+import { offerFile, said, sendFile, sendRest } from "./peer_upload.ts";
 import { published } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
@@ -112,7 +112,7 @@ diskTest(
     await makeRoom();
     using again = await Peer.connect(on.server, { keys: peer.keys, role: "data" });
     const ready = await offerFile(again, file);
-    assertEquals([ready.verb, "offset" in ready && ready.offset], ["READY", offset]);
+    assertEquals(said(ready), `READY ${offset}`);
     assertEquals((await sendRest(again, file, offset)).verb, "STORED");
     assertEquals(await Deno.readFile(join(on.files, "till-3", "forty.bin")), bytes);
     await on.innocent.assertUnharmed();
@@ -199,7 +199,7 @@ Deno.test("two transfers of one client cannot together exceed its quota (fault 1
   assertEquals((await offerFile(one, first)).verb, "READY");
   const second = { id: ID.replace(/1$/, "2"), path: ["b.bin"], bytes };
   const refused = await offerFile(two, second);
-  assertEquals([refused.verb, "code" in refused && refused.code], ["REJECT", "quota"]);
+  assertEquals(said(refused), "REJECT quota");
   // Given up, it makes room for the other.
   one.send({ verb: "END" });
   await one.rest();

@@ -53,3 +53,16 @@ export async function sendRest(
   peer.send({ verb: "SUM", id, bytes: bytes.length, sha256: sha256(bytes) });
   return await peer.next("STORED", "REJECT");
 }
+
+/** An answer in short, for comparing: `READY 700`, `REJECT busy` or `STORED a (2).txt`. */
+export function said(answer: OfferAnswer | FrameOf<"REFUSE">): string {
+  switch (answer.verb) {
+    case "READY":
+      return `READY ${answer.offset}`;
+    case "REJECT":
+    case "REFUSE":
+      return `${answer.verb} ${answer.code}`;
+    case "STORED":
+      return `STORED ${answer.as}`;
+  }
+}

@@ -16,6 +16,8 @@ export interface RunningClientOptions {
   address?: string;
   /** Options of `hbclient run`. */
   args?: string[];
+  /** Options of the `hbserver invite` that makes its join key. */
+  invite?: string[];
 }
 
 /** A machine that has joined; disposing of it kills its agent and removes its data directory. */
@@ -35,9 +37,9 @@ export class RunningClient implements AsyncDisposable {
   static async join(
     server: RunningServer,
     name: string,
-    { address = server.address }: RunningClientOptions = {},
+    { address = server.address, invite = [] }: RunningClientOptions = {},
   ): Promise<RunningClient> {
-    const key = await server.invite("--name", name, "--address", address);
+    const key = await server.invite("--name", name, "--address", address, ...invite);
     const client = new RunningClient(name, await temporaryDirectory());
     const { code, stderr } = await client.command("join", key);
     if (code === 0) return client;
