@@ -21,6 +21,7 @@ import {
 import { CannotConnectError, ClientError, RefusedError, WRONG_SERVER } from "./client_error.ts";
 import type { Dialled } from "./dial.ts";
 import { checkMessageText } from "./message_text.ts";
+import type { Receiver } from "./receive.ts";
 import { Reconnect, shutdownDelay } from "./reconnect.ts";
 import type { ClientStore, StoredMessage } from "./store.ts";
 
@@ -57,6 +58,8 @@ export interface AgentPorts {
   store: ClientStore;
   /** Measures the machine. */
   vitals: () => Vitals;
+  /** Fetches the files of the server, for as long as the agent runs. @default they are refused */
+  receiver?: Receiver;
 }
 
 /** Time for saying BYE when the agent stops, in milliseconds. */
@@ -103,6 +106,7 @@ export class Agent {
    * client for good.
    */
   async run(): Promise<void> {
+    const receiving = this.#receive();
     try {
       while (!this.#stopping.signal.aborted) {
         const attempt = this.#connectOnce();
@@ -114,6 +118,8 @@ export class Agent {
         await sleep(this.#ports.clock, wait.waitMs, this.#stopping.signal).catch(() => {});
       }
     } finally {
+      await this.#ports.receiver?.stop();
+      await receiving;
       this.#become({ kind: "stopped" });
     }
   }
@@ -155,8 +161,20 @@ export class Agent {
     const why = new ClientError("Cannot go on: the agent was stopped");
     this.#stopping.abort(why);
     using _limit = this.#ports.clock.after(STOP_LIMIT_MS, () => this.#giveUp.abort(why));
+    const received = this.#ports.receiver?.stop();
     await this.#session?.leave(this.#bye, STOP_LIMIT_MS);
     await this.#attempt?.catch(() => {}); // What went wrong is told by `run()`.
+    await received;
+  }
+
+  /** A fault in what receives files must not cost the heartbeats. */
+  async #receive(): Promise<void> {
+    try {
+      await this.#ports.receiver?.run();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#events.onWarning?.(`Cannot receive files any more: ${reason}`);
+    }
   }
 
   /** One connection from the first byte to the last; resolves with the wait before the next. */

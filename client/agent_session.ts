@@ -1,5 +1,6 @@
 /**
- * One connection of the agent, from ACK to its end: heartbeats out, messages both ways.
+ * One connection of the agent, from ACK to its end: heartbeats out, messages both ways, offers
+ * of files in.
  *
  * @module
  */
@@ -17,6 +18,7 @@ import {
 import { ConnectionWatch } from "./connection_watch.ts";
 import type { Dialled } from "./dial.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import type { Receiver } from "./receive.ts";
 import type { ClientStore, StoredMessage } from "./store.ts";
 
 /** Why a side says BYE. */
@@ -55,6 +57,8 @@ export interface SessionPorts {
   vitals: () => Vitals;
   /** Whom to tell. */
   events: SessionEvents;
+  /** Takes the files of the server. @default they are refused */
+  receiver?: Pick<Receiver, "take">;
 }
 
 /** How often the outbox is searched for messages of other processes, in milliseconds. */
@@ -181,7 +185,7 @@ export class AgentSession {
         this.#end = { kind: "bye", reason: frame.reason };
         return;
       case "PUSH":
-        return; // Reserved for a later version.
+        return this.#onPush(frame);
       default:
         throw new ProtocolError("unexpected", `Cannot take ${frame.verb} from the server here`);
     }
@@ -200,6 +204,16 @@ export class AgentSession {
     }
     this.#connection.send({ verb: "RECEIPT", ids: [id], state: "stored" });
     if (isNew) events.onMessage({ id, at, text });
+  }
+
+  #onPush(frame: FrameOf<"PUSH">): void {
+    const { receiver } = this.#ports;
+    if (receiver !== undefined) {
+      return receiver.take(frame, (answer) => void this.#connection.send(answer));
+    }
+    const { id } = frame;
+    const reason = "This machine takes no files";
+    this.#connection.send({ verb: "REJECT", id, code: "denied", reason, retry: false });
   }
 
   #onReceipt({ ids, state }: FrameOf<"RECEIPT">): void {

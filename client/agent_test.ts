@@ -13,6 +13,7 @@ import { Agent, type AgentEvents, type AgentState, STOP_LIMIT_MS } from "./agent
 import { OUTBOX_POLL_MS } from "./agent_session.ts";
 import { CannotConnectError, ClientError, RefusedError, WRONG_SERVER } from "./client_error.ts";
 import type { Dialled } from "./dial.ts";
+import { Receiver } from "./receive.ts";
 import { ClientStore } from "./store.ts";
 
 const INTERVAL_MS = 20_000;
@@ -81,8 +82,9 @@ class Stage implements AsyncDisposable {
   greeting: Promise<void> = Promise.resolve();
   running: Promise<void> = Promise.resolve();
 
-  constructor(events: AgentEvents = {}) {
+  constructor(events: AgentEvents = {}, receiver?: Receiver) {
     this.agent = new Agent({
+      ...(receiver === undefined ? {} : { receiver }),
       clock: this.clock,
       random: () => 0.5,
       connect: (request) => this.#connect(request),
@@ -451,7 +453,7 @@ Deno.test("[HB-7] Agent answers bad fields with REFUSE and closes at the third",
   assert(peer.ended);
 });
 
-Deno.test("[HB-6] Agent ignores unknown verbs and reserved ones", async () => {
+Deno.test("[HB-6] Agent ignores unknown verbs", async () => {
   await using stage = new Stage();
   await stage.start();
   await stage.peer.connection.write(new TextEncoder().encode('NOVELTY {"x":1}\n'));
@@ -496,4 +498,77 @@ Deno.test("Agent.drained() waits for the receipts and not for ever", async () =>
   const limited = stage.agent.drained(5_000);
   await stage.clock.advance(5_000);
   await limited;
+});
+
+const PUSH = {
+  verb: "PUSH",
+  id: `${ID}1`,
+  path: ["setup.msi"],
+  size: 3,
+  sha256: "0".repeat(64),
+} as const;
+
+Deno.test("Agent without a receiver refuses every file of the server", async () => {
+  await using stage = new Stage();
+  await stage.start();
+  stage.peer.connection.send(PUSH);
+  await stage.clock.advance(0);
+  assertEquals(stage.peer.of("REJECT").map(({ id, code, retry }) => [id, code, retry]), [
+    [PUSH.id, "denied", false],
+  ]);
+});
+
+Deno.test("[HB-130] Agent hands offers to its receiver, whose answers go back on the same connection", async () => {
+  const remembered = { id: PUSH.id, as: "a (2)", path: "/a (2)", bytes: 3, sha256: PUSH.sha256 };
+  const receiver = new Receiver({
+    clock: new FakeClock(),
+    random: () => 0.5,
+    connect: () => Promise.reject(new CannotConnectError([])),
+    folder: undefined,
+    store: {
+      receivedFile: (id) => id === PUSH.id ? remembered : undefined,
+      recordReceived: () => {},
+    },
+  });
+  await using stage = new Stage({}, receiver);
+  await stage.start();
+  stage.peer.connection.send(PUSH);
+  stage.peer.connection.send({ ...PUSH, id: `${ID}2` });
+  await stage.clock.advance(0);
+  const { id, as, bytes, sha256 } = remembered;
+  assertEquals(stage.peer.of("STORED"), [{ verb: "STORED", id, as, bytes, sha256 }]);
+  assertEquals(stage.peer.of("REJECT").map((frame) => [frame.id, frame.code]), [[
+    `${ID}2`,
+    "denied",
+  ]]);
+});
+
+Deno.test("Agent runs its receiver and stops it, and outlives its faults", async () => {
+  const clock = new FakeClock();
+  const calls: string[] = [];
+  class FaultyReceiver extends Receiver {
+    override run(): Promise<void> {
+      calls.push("run");
+      return Promise.reject(new Error("a fault"));
+    }
+    override stop(): Promise<void> {
+      calls.push("stop");
+      return Promise.resolve();
+    }
+  }
+  const receiver = new FaultyReceiver({
+    clock,
+    random: () => 0.5,
+    connect: () => Promise.reject(new CannotConnectError([])),
+    folder: undefined,
+    store: { receivedFile: () => undefined, recordReceived: () => {} },
+  });
+  {
+    await using stage = new Stage({}, receiver);
+    await stage.start();
+    await stage.clock.advance(INTERVAL_MS);
+    assertEquals(stage.warnings, ["Cannot receive files any more: a fault"]);
+    assert(stage.peer.of("HEARTBEAT").length >= 2);
+  }
+  assertEquals([calls[0], calls[1]], ["run", "stop"]);
 });

@@ -11,6 +11,7 @@ import type { Agent, AgentEvents } from "./agent.ts";
 import type { ChatView } from "./chat_view.ts";
 import { ClientError } from "./client_error.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import type { ReceiveEvents, Receiver } from "./receive.ts";
 import type { ClientStore } from "./store.ts";
 import type { StoredFile, Uploader } from "./upload.ts";
 
@@ -24,6 +25,8 @@ export interface ChatPorts {
   view: ChatView;
   /** Outbox and inbox. */
   store: ClientStore;
+  /** What fetches files of the server; undefined where none are taken. */
+  receiver?: () => Pick<Receiver, "current" | "waiting"> | undefined;
   /** Makes a sender of files. */
   createUploader: () => Uploader;
 }
@@ -32,13 +35,15 @@ export interface ChatPorts {
 export const MAX_MISSED_MESSAGES = 200;
 /** Own messages of which the text is remembered until their receipts come. */
 const MAX_REMEMBERED = 200;
+/** Received files that `/files` lists, the newest. */
+export const MAX_LISTED_FILES = 20;
 /** Time for the server to store what was typed before `bye`, in milliseconds. */
 export const DRAIN_LIMIT_MS = 5_000;
 
 const HELP = [
   "Type a line to send it to the operator.",
   "/send FILE   send a file",
-  "/files       what was sent in this session",
+  "/files       what was sent in this session, and what came from the server",
   "/status      the connection, and what waits",
   "/help        this",
   "bye          end",
@@ -61,8 +66,8 @@ export class Chat {
     this.#ports = ports;
   }
 
-  /** What the agent must tell. */
-  get events(): AgentEvents {
+  /** What the agent and what fetches files must tell. */
+  get events(): AgentEvents & ReceiveEvents {
     const { view } = this.#ports;
     return {
       onState: (state) => view.state(state),
@@ -76,6 +81,9 @@ export class Chat {
         view.receipt(answer, text);
       },
       onWarning: (warning) => view.warning(warning),
+      onFileComing: (offer, offset) => view.coming(offer, offset),
+      onFile: (file) => view.received(file),
+      onFileRefused: (file) => view.notReceived(file),
     };
   }
 
@@ -178,10 +186,13 @@ export class Chat {
   }
 
   #listFiles(): void {
-    const { view } = this.#ports;
-    if (this.#files.length === 0) return view.notice("no file was sent in this session");
+    const { view, store } = this.#ports;
+    if (this.#files.length === 0) view.notice("no file was sent in this session");
     for (const { path, as, bytes } of this.#files) {
-      view.notice(`${path} as "${as}" (${formatSize(bytes)})`);
+      view.notice(`sent ${path} as "${as}" (${formatSize(bytes)})`);
+    }
+    for (const { path, bytes } of store.receivedFiles(MAX_LISTED_FILES)) {
+      view.notice(`received ${path} (${formatSize(bytes)})`);
     }
   }
 
@@ -197,6 +208,18 @@ export class Chat {
     );
     const { messages, bytes } = store.waiting();
     if (messages > 0) view.notice(`queued: ${messages} (${formatSize(bytes)})`);
+    this.#showReceiving();
+  }
+
+  #showReceiving(): void {
+    const { view, receiver } = this.#ports;
+    const { current, waiting = 0 } = receiver?.() ?? {};
+    if (current !== undefined) {
+      const { name, bytes, size } = current;
+      view.notice(`receiving ${name}: ${formatSize(bytes)} of ${formatSize(size)}`);
+    }
+    const others = waiting - (current === undefined ? 0 : 1);
+    if (others > 0) view.notice(`files of the server that wait: ${others}`);
   }
 
   #showMissed(): void {

@@ -19,6 +19,11 @@ class Notebook implements ChatView {
   receipt = ({ state }: { state: string }, text: string | undefined) =>
     void this.lines.push(`${state}: ${text}`);
   stored = ({ as }: { as: string }) => void this.lines.push(`stored ${as}`);
+  coming = ({ name }: { name: string }, offset: number) =>
+    void this.lines.push(`coming ${name} ${offset}`);
+  received = ({ as }: { as: string }) => void this.lines.push(`received ${as}`);
+  notReceived = ({ name, reason }: { name: string; reason: string }) =>
+    void this.lines.push(`not received ${name}: ${reason}`);
   notice = (text: string) => void this.lines.push(text);
   warning = (text: string) => void this.lines.push(`warning: ${text}`);
 }
@@ -32,6 +37,13 @@ class Stage implements AsyncDisposable {
   readonly chat: Chat;
   readonly agent: Agent;
   editor: LineEditorOptions | undefined;
+  receiving: {
+    current: { name: string; bytes: number; size: number } | undefined;
+    waiting: number;
+  } = {
+    current: undefined,
+    waiting: 0,
+  };
   ended: number | undefined;
 
   constructor({ isInteractive = true } = {}) {
@@ -45,6 +57,7 @@ class Stage implements AsyncDisposable {
       isInteractive,
       view: this.view,
       store: this.store,
+      receiver: () => this.receiving,
       createUploader: () => new Uploader({ clock: this.clock, random: () => 0.5, connect: away }),
     });
     this.agent = new Agent({
@@ -181,6 +194,29 @@ Deno.test("Chat obeys its commands and names those that it does not have", async
   assertEquals(stage.store.waiting().messages, 0);
 });
 
+Deno.test("Chat tells what becomes of files of the server, lists them and what is under way", async () => {
+  await using stage = new Stage();
+  stage.start();
+  const file = { id: ID, as: "a.msi", path: "/files/a.msi", bytes: 2048, sha256: "0" };
+  const offer = { id: ID, name: "a.msi", size: 2048, sha256: "0" };
+  const { onFileComing, onFile, onFileRefused } = stage.chat.events;
+  onFileComing?.(offer, 5);
+  onFile?.(file);
+  onFileRefused?.({ id: ID, name: "b", code: "denied", reason: "no", retry: false });
+  assertEquals(stage.view.lines, ["coming a.msi 5", "received a.msi", "not received b: no"]);
+  stage.store.recordReceived(file);
+  stage.receiving = { current: { name: "c", bytes: 1024, size: 2048 }, waiting: 3 };
+  stage.view.lines.length = 0;
+  stage.chat.take("/files");
+  stage.chat.take("/status");
+  assertEquals(stage.view.lines.slice(1), [
+    "received /files/a.msi (2.0 KiB)",
+    "not connected",
+    "receiving c: 1.0 KiB of 2.0 KiB",
+    "files of the server that wait: 2",
+  ]);
+});
+
 Deno.test("Chat sends files in turn and says what went wrong with each", async () => {
   await using stage = new Stage();
   stage.start();
@@ -192,5 +228,5 @@ Deno.test("Chat sends files in turn and says what went wrong with each", async (
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 1));
   const [away, directory] = stage.view.lines.filter((line) => line.startsWith("warning"));
   assertStringIncludes(away ?? "", "Cannot connect to the server");
-  assertStringIncludes(directory ?? "", "directories are not supported yet");
+  assertStringIncludes(directory ?? "", "directory");
 });

@@ -10,7 +10,9 @@ import type { Logger } from "../platform/log.ts";
 import { formatDuration, formatSize } from "../platform/quantity.ts";
 import type { Terminal } from "../platform/terminal.ts";
 import type { AgentState, MessageAnswer } from "./agent.ts";
-import type { StoredMessage } from "./store.ts";
+import type { PushOffer } from "./download.ts";
+import type { RefusedFile } from "./receive.ts";
+import type { ReceivedFile, StoredMessage } from "./store.ts";
 import type { StoredFile } from "./upload.ts";
 
 /** Shows one thing at a time. */
@@ -25,6 +27,12 @@ export interface ChatView {
   receipt(answer: MessageAnswer, text: string | undefined): void;
   /** A file was stored. */
   stored(file: StoredFile): void;
+  /** The bytes of a file of the server begin to come, from `offset` on. */
+  coming(offer: PushOffer, offset: number): void;
+  /** A file of the server is on this machine's disk. */
+  received(file: ReceivedFile): void;
+  /** A file of the server was not taken, or not yet. */
+  notReceived(file: RefusedFile): void;
   /** An answer to what the person typed. */
   notice(text: string): void;
   /** Something that a person should know. */
@@ -33,6 +41,8 @@ export interface ChatView {
 
 /** Longest piece of an own message that is repeated, in characters. */
 const MAX_ECHO_CHARS = 40;
+/** Smallest file of the server of which a person is told when it begins to come, in bytes. */
+export const LARGE_FILE_BYTES = 16 * 1024 * 1024;
 
 /** For a person at a terminal. */
 export function terminalView(terminal: Terminal): ChatView {
@@ -61,6 +71,18 @@ export function terminalView(terminal: Terminal): ChatView {
       } else notice(`${answer.state}: ${echo}`);
     },
     stored: ({ path, as, bytes }) => notice(`stored ${path} as "${as}" (${formatSize(bytes)})`),
+    coming({ name, size }, offset) {
+      if (size >= LARGE_FILE_BYTES) notice(`server sends ${name} (${sizeFrom(offset, size)})`);
+    },
+    received: ({ as, path, bytes }) =>
+      terminal.talk([
+        { text: "server sent ", style: "cyan" },
+        `${as} (${formatSize(bytes)}) -> ${path}`,
+      ]),
+    notReceived({ name, reason, retry }) {
+      const text = retry ? "not received yet: " : "not received: ";
+      terminal.talk([{ text, style: "yellow" }, `${name}: ${reason}`]);
+    },
     notice,
     warning(text, hint) {
       terminal.talk([{ text: "warning: ", style: "yellow" }, text]);
@@ -101,6 +123,14 @@ export function logView(terminal: Terminal, log: Logger): ChatView {
     },
     stored: ({ path, as, bytes }) =>
       log.info("Stored {path} as {as} ({bytes} bytes)", { path, as, bytes }),
+    coming: ({ name, size }, offset) =>
+      log.debug("The server sends {name}, {size} bytes, from {offset} on", { name, size, offset }),
+    received: ({ as, path, bytes }) =>
+      log.info("Received {as} ({bytes} bytes) as {path}", { as, path, bytes }),
+    notReceived({ name, reason, code, retry }) {
+      const words = retry ? "Not yet received: {name}: {reason}" : "Not received: {name}: {reason}";
+      log.warn(words, { name, reason, code });
+    },
     notice: (text) => log.info("{text}", { text }),
     warning: (text, hint) => log.warn("{text}", { text, hint }),
   };
@@ -135,9 +165,27 @@ export function jsonView(terminal: Terminal, clock: Pick<Clock, "wall">): ChatVi
       print("message", { id, from: "server", to: name, text, state: "stored" }),
     receipt: (answer) => print("receipt", { ...answer }),
     stored: (file) => print("file", { ...file, state: "stored" }),
+    coming: ({ id, name, size, sha256 }, offset) =>
+      print("file", {
+        id,
+        direction: "in",
+        name,
+        bytes: size,
+        sha256,
+        state: "receiving",
+        offset,
+      }),
+    received: ({ id, as: name, path, bytes, sha256 }) =>
+      print("file", { id, direction: "in", name, path, bytes, sha256, state: "stored" }),
+    notReceived: ({ retry, ...file }) =>
+      print("file", { ...file, direction: "in", state: retry ? "waiting" : "refused" }),
     notice: (text) => print("notice", { text }),
     warning: (text) => print("warning", { text }),
   };
+}
+
+function sizeFrom(offset: number, size: number): string {
+  return offset === 0 ? formatSize(size) : `${formatSize(size)}, going on at ${formatSize(offset)}`;
 }
 
 function echoOf(text: string): string {

@@ -3,7 +3,7 @@ import { FakeClock } from "../platform/fake_clock.ts";
 import { configureLogging, getLog } from "../platform/log.ts";
 import { Terminal } from "../platform/terminal.ts";
 import type { AgentState } from "./agent.ts";
-import { type ChatView, jsonView, logView, terminalView } from "./chat_view.ts";
+import { type ChatView, jsonView, LARGE_FILE_BYTES, logView, terminalView } from "./chat_view.ts";
 
 const CONNECTED: AgentState = {
   kind: "connected",
@@ -12,6 +12,23 @@ const CONNECTED: AgentState = {
   rttMs: 1.26,
 };
 const WAITING: AgentState = { kind: "waiting", waitMs: 1_500.4, reason: "refused", hint: "look" };
+
+/** What `showReceived()` is as JSON. */
+const RECEIVED_JSON = [
+  ...[[LARGE_FILE_BYTES - 1, 0], [LARGE_FILE_BYTES, 0], [LARGE_FILE_BYTES, 2048]].map((
+    [bytes, offset],
+  ) => ({ id: "5", name: "a\u202eb.iso", bytes, sha256: "1", state: "receiving", offset })),
+  {
+    id: "5",
+    name: "a (2).iso",
+    path: "/f/a (2).iso",
+    bytes: LARGE_FILE_BYTES,
+    sha256: "1",
+    state: "stored",
+  },
+  { id: "6", name: "../\u001b[2J", code: "bad_name", reason: "no", state: "refused" },
+  { id: "6", name: "b", code: "no_space", reason: "full", state: "waiting" },
+];
 
 function fakeTerminal(): { terminal: Terminal; out: string[]; err: string[] } {
   const out: string[] = [];
@@ -43,8 +60,28 @@ function showAll(view: ChatView): void {
   view.receipt({ id: "2", state: "stored" }, "hello");
   view.receipt({ id: "3", state: "refused", reason: "no" }, undefined);
   view.stored({ id: "4", path: "a.txt", as: "a (2).txt", bytes: 2048, sha256: "0" });
+  showReceived(view);
   view.notice("by the way");
   view.warning("beware", "do this");
+}
+
+/** Shows everything that can become of a file of the server. */
+function showReceived(view: ChatView): void {
+  const size = LARGE_FILE_BYTES;
+  const offer = { id: "5", name: "a\u202eb.iso", size, sha256: "1" };
+  view.coming({ ...offer, size: size - 1 }, 0);
+  view.coming(offer, 0);
+  view.coming(offer, 2048);
+  view.received({ id: "5", as: "a (2).iso", path: "/f/a (2).iso", bytes: size, sha256: "1" });
+  const refused = {
+    id: "6",
+    name: "../\u001b[2J",
+    code: "bad_name",
+    reason: "no",
+    retry: false,
+  } as const;
+  view.notReceived(refused);
+  view.notReceived({ ...refused, name: "b", code: "no_space", reason: "full", retry: true });
 }
 
 Deno.test("terminalView() puts everything into words, a repeated reason once", () => {
@@ -58,6 +95,11 @@ Deno.test("terminalView() puts everything into words, a repeated reason once", (
     "stored: hello\n",
     "refused: a message: no\n",
     'stored a.txt as "a (2).txt" (2.0 KiB)\n',
+    "server sends a\\u202eb.iso (16.0 MiB)\n",
+    "server sends a\\u202eb.iso (16.0 MiB, going on at 2.0 KiB)\n",
+    "server sent a (2).iso (16.0 MiB) -> /f/a (2).iso\n",
+    "not received: ../\\x1b[2J: no\n",
+    "not received yet: b: full\n",
     "by the way\n",
     "warning: beware\n",
     "hint: do this\n",
@@ -81,6 +123,9 @@ Deno.test("logView() prints messages and logs the rest, a repeated reason at a l
     "INFO  client: Connected to 10.0.0.5:5001 as till-3",
     "WARN  client: The server refused message 3: no",
     "INFO  client: Stored a.txt as a (2).txt (2048 bytes)",
+    "INFO  client: Received a (2).iso (16777216 bytes) as /f/a (2).iso",
+    "WARN  client: Not received: ../\\x1b[2J: no (code=bad_name)",
+    "WARN  client: Not yet received: b: full (code=no_space)",
     "INFO  client: by the way",
     "WARN  client: beware (hint=do this)",
   ]);
@@ -124,6 +169,7 @@ Deno.test("jsonView() prints one object per line and keeps text as it came", () 
       sha256: "0",
       state: "stored",
     },
+    ...RECEIVED_JSON.map((file) => ({ at, kind: "file", direction: "in", ...file })),
     { at, kind: "notice", text: "by the way" },
     { at, kind: "warning", text: "beware" },
   ]);

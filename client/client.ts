@@ -5,6 +5,7 @@
  * @module
  */
 
+import { join, resolve } from "node:path";
 import type { Address } from "../platform/address.ts";
 import { systemClock } from "../platform/clock.ts";
 import { openDataDirectory } from "../platform/data_directory.ts";
@@ -13,11 +14,23 @@ import { systemRandom } from "../platform/random.ts";
 import { Agent, type AgentEvents, type AgentState, type ByeReason } from "./agent.ts";
 import { createDial } from "./dial.ts";
 import { enrol, readJoinKey } from "./enrol.ts";
+import { FILES_DIRECTORY, InboxFolder } from "./inbox_folder.ts";
 import { openClient } from "./open_client.ts";
+import { type ReceiveEvents, Receiver } from "./receive.ts";
 import { type StoredFile, Uploader } from "./upload.ts";
 
+/** Which files a client takes from its server. */
+export interface PushSettings {
+  /** Where they are put. @default `files` in the data directory */
+  directory?: string;
+  /** Largest file, in bytes. @default no limit */
+  maxFileBytes?: number;
+  /** Space that they must leave free on the disk, in bytes. @default 1 % of it, at most 1 GiB */
+  minFreeBytes?: number;
+}
+
 /** Settings of {@linkcode connect}. */
-export interface ConnectOptions extends AgentEvents {
+export interface ConnectOptions extends AgentEvents, ReceiveEvents {
   /** Directory of this client's key, settings and queues; made when missing, used by one client at a time. */
   dataDirectory: string;
   /**
@@ -29,6 +42,8 @@ export interface ConnectOptions extends AgentEvents {
   name?: string;
   /** Address of an open plaintext server, to be used without joining. */
   openServer?: Address;
+  /** Which files are taken from the server; false for none. @default all for which there is space */
+  push?: PushSettings | false;
 }
 
 /** A client that keeps itself connected. */
@@ -64,12 +79,20 @@ export async function connect(options: ConnectOptions): Promise<ConnectedClient>
     await openClient({ server: openServer, plaintext, name }, context),
   );
   const facts = new HostFacts(systemHost(dataDirectory));
+  const receiver = new Receiver({
+    clock,
+    random: systemRandom,
+    connect: (request) => access.connect({ role: "data", ...request }),
+    folder: inboxOf(options),
+    store,
+  }, options);
   const agent = new Agent({
     clock,
     random: systemRandom,
     connect: (request) => access.connect({ role: "agent", ...request }),
     store,
     vitals: () => facts.vitals(),
+    receiver,
   }, options);
   const ended = agent.run();
   ended.catch(() => {}); // Whoever cares awaits `ended`; others are not made to.
@@ -96,4 +119,10 @@ export async function connect(options: ConnectOptions): Promise<ConnectedClient>
     stop,
     [Symbol.asyncDispose]: () => stop(),
   };
+}
+
+function inboxOf({ push = {}, dataDirectory }: ConnectOptions): InboxFolder | undefined {
+  if (push === false) return undefined;
+  const { directory = join(dataDirectory, FILES_DIRECTORY), ...limits } = push;
+  return new InboxFolder({ directory: resolve(directory), ...limits });
 }

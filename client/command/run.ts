@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join, resolve } from "node:path";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import {
   type DataDirectory,
@@ -17,8 +18,10 @@ import { Agent } from "../agent.ts";
 import { Chat } from "../chat.ts";
 import { type ChatView, jsonView, logView, terminalView } from "../chat_view.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
+import { FILES_DIRECTORY, InboxFolder } from "../inbox_folder.ts";
 import { type OpenClient, openClient, PLAINTEXT_WARNING } from "../open_client.ts";
 import type { InvocationOf } from "../options.ts";
+import { Receiver } from "../receive.ts";
 import { Uploader } from "../upload.ts";
 import type { CommandContext } from "./context.ts";
 
@@ -41,9 +44,11 @@ export async function runCommand(
     isInteractive: terminal.isInteractive,
     view,
     store: client.store,
+    receiver: () => receiver,
     createUploader: () => createUploader(client, { context, view }),
   });
-  const agent = createAgent(client, { context, chat });
+  const receiver = createReceiver(client, { context, chat, options });
+  const agent = createAgent(client, { context, chat, receiver });
   const stopped = Promise.withResolvers<ExitCode>();
   const onStop = () => stopped.resolve(stopping.reason === "SIGINT" ? EXIT.interrupted : EXIT.done);
   if (stopping.aborted) onStop();
@@ -75,9 +80,29 @@ function viewFor(options: { json: boolean }, { terminal, clock }: CommandContext
   return terminal.isInteractive ? terminalView(terminal) : logView(terminal, getLog("client"));
 }
 
+function createReceiver(
+  { access, store }: OpenClient,
+  { context, chat, options }: {
+    context: CommandContext;
+    chat: Chat;
+    options: InvocationOf<"run">["options"];
+  },
+): Receiver {
+  const { clock, random, dataDirectory } = context;
+  const { noPush, files, maxFileSize: maxFileBytes, minFree: minFreeBytes } = options;
+  const directory = resolve(files ?? join(dataDirectory, FILES_DIRECTORY));
+  return new Receiver({
+    clock,
+    random,
+    connect: (request) => access.connect({ role: "data", ...request }),
+    folder: noPush ? undefined : new InboxFolder({ directory, maxFileBytes, minFreeBytes }),
+    store,
+  }, chat.events);
+}
+
 function createAgent(
   { access, store }: OpenClient,
-  { context, chat }: { context: CommandContext; chat: Chat },
+  { context, chat, receiver }: { context: CommandContext; chat: Chat; receiver: Receiver },
 ): Agent {
   const { clock, random, dataDirectory } = context;
   const facts = new HostFacts(systemHost(dataDirectory));
@@ -87,6 +112,7 @@ function createAgent(
     connect: (request) => access.connect({ role: "agent", ...request }),
     store,
     vitals: () => facts.vitals(),
+    receiver,
   }, chat.events);
 }
 
