@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
 import type { LineEditorOptions } from "../platform/line_editor.ts";
 import { Terminal } from "../platform/terminal.ts";
 import { openConsole } from "./console.ts";
@@ -51,6 +52,8 @@ async function begin({ interactive = true }: { interactive?: boolean } = {}) {
     data,
     quits,
     take,
+    /** What is shown and not taken yet. */
+    seen: () => shown.join(""),
     type,
     end: (reason: "eof" | "interrupt") => editor?.onClose(reason),
     closed: () => closed,
@@ -111,6 +114,31 @@ Deno.test("the console writes to a tag and to all; a client's name comes before 
   };
   assertEquals(await texts(shop, 3), ["one", "two", "three"]);
   assertEquals(await texts(till, 2), ["one", "three"]);
+});
+
+Deno.test("the console sends a file to a name, a tag or all, and says when it has landed", async () => {
+  await using place = await begin();
+  const { server, operatorConsole, type, take } = place;
+  const path = join(server.directory, "my setup.msi");
+  await Deno.writeTextFile(path, "setup");
+  const till = await server.connect(await server.enrol("till-3", ["shop"]));
+  for (const [who, shown] of [["till-3", "till-3"], ["@TILL-3", "TILL-3"], ["@shop", "@shop"]]) {
+    await type(`/send ${who} ${path}`);
+    const { path: [name] = [] } = await till.expect("PUSH") as { path: string[] };
+    assertEquals(name, "my setup.msi");
+    await server.until(() => place.seen().includes(`-> ${shown}: ${path} is on its way\n`));
+  }
+  assertEquals(await type("/send till-3"), "Type /send NAME FILE.\n");
+  await type(`/send till-3 ${join(server.directory, "absent")}`);
+  await server.until(() => place.seen().includes("does not exist"));
+  take();
+  const notice = { to: "till-3", name: "a\u001b[2J.msi" };
+  operatorConsole.onPush({ ...notice, state: "stored", landed: "a (2).msi" });
+  operatorConsole.onPush({ ...notice, state: "refused", reason: "denied: no" });
+  const lines = take().split("\n");
+  assert(lines[0]?.startsWith("till-3 has stored a") && lines[0].endsWith(" as a (2).msi"));
+  assert(lines[1]?.startsWith("till-3 has refused a") && lines[1].endsWith(": denied: no"));
+  assert(!lines.join("").includes("\u001b"));
 });
 
 Deno.test("the console says what is wrong, with a hint, and goes on", async () => {

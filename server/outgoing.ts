@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { DataDirectoryError } from "../platform/data_directory.ts";
+import { type DiskSpace, isNoSpace } from "../platform/disk_space.ts";
 import { syncDirectory } from "../platform/sync_directory.ts";
 import {
   checkFileName,
@@ -74,6 +75,18 @@ export interface OutgoingOptions {
   newId: () => string;
   /** Holds room for a copy, or says in words why there is none. */
   reserve: (bytes: number) => Promise<CopyRoom | string>;
+}
+
+/** Room for copies on a disk, kept free of what else is promised there. */
+export function roomOn(space: DiskSpace): OutgoingOptions["reserve"] {
+  return async (bytes) => {
+    const answer = await space.reserve(bytes);
+    if (!isNoSpace(answer)) return answer;
+    if (answer.cause !== undefined) {
+      return "the free space of the server's disk cannot be found out";
+    }
+    return `it needs ${bytes} bytes and the server's disk has room for ${answer.free}`;
+  };
 }
 
 /** The folder of outgoing files of one server. */

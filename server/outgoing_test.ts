@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { DiskSpace } from "../platform/disk_space.ts";
 import { FILE_CHUNK_BYTES } from "../protocol/mod.ts";
-import { lookAtSource, Outgoing, type OutgoingOptions, SourceError } from "./outgoing.ts";
+import { lookAtSource, Outgoing, type OutgoingOptions, roomOn, SourceError } from "./outgoing.ts";
 
 const MIB = 1024 * 1024;
 
@@ -119,6 +120,32 @@ Deno.test("copy() says in words that there is no room, before a byte", async () 
   assertStringIncludes(words, "a.bin");
   assertStringIncludes(words, "room for 5 bytes");
   assertEquals([asked, await place.names()], [[9], []]);
+});
+
+Deno.test("copy() holds room on a disk for what it has not written yet", async () => {
+  const facts = { bsize: 1, blocks: 100_000, bavail: 10_000 };
+  const space = new DiskSpace({
+    directory: "/",
+    minFreeBytes: 1_000,
+    statfs: () => Promise.resolve(facts),
+  });
+  await using place = await begin({ reserve: roomOn(space) });
+  const large = await place.write("large.bin", new Uint8Array(9_001));
+  const words = await refused(place.outgoing.copy(large), "no_space");
+  assertStringIncludes(words, "needs 9001 bytes and the server's disk has room for 9000");
+  using _other = await space.reserve(5_000) as Disposable;
+  const source = await place.write("a.bin", new Uint8Array(4_001));
+  await refused(place.outgoing.copy(source), "no_space");
+  const fitting = await place.write("b.bin", new Uint8Array(4_000));
+  await using _copy = await place.outgoing.copy(fitting);
+  assertEquals(await space.free(), 4_000);
+});
+
+Deno.test("copy() takes free space that cannot be found out for none", async () => {
+  const space = new DiskSpace({ directory: "/", statfs: () => Promise.reject(new Error("EIO")) });
+  await using place = await begin({ reserve: roomOn(space) });
+  const source = await place.write("a.bin", new Uint8Array(1));
+  assertStringIncludes(await refused(place.outgoing.copy(source), "no_space"), "cannot be found");
 });
 
 Deno.test("copy() gives its room back, whatever happens", async () => {

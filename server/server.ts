@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { type DataDirectory, openDataDirectory } from "../platform/data_directory.ts";
+import { DiskSpace } from "../platform/disk_space.ts";
 import { getLog } from "../platform/log.ts";
 import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
@@ -24,7 +25,7 @@ import {
 } from "./listener.ts";
 import { Lobby, type LobbyLimits, MAX_CONNECTIONS, MAX_TLS_CONNECTIONS } from "./lobby.ts";
 import { Operations } from "./operations.ts";
-import { Outgoing } from "./outgoing.ts";
+import { Outgoing, roomOn } from "./outgoing.ts";
 import type { IncomingMessage, PushNotice, ServerParts } from "./parts.ts";
 import { timingOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
@@ -213,7 +214,8 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   );
   const connections = options.plaintext === true ? MAX_CONNECTIONS : MAX_TLS_CONNECTIONS;
   const newId = () => uuidV7(clock);
-  const reserve = () => Promise.resolve({ wrote() {}, [Symbol.dispose]() {} });
+  const outgoing = join(directory.path, "outgoing");
+  const reserve = roomOn(new DiskSpace({ directory: outgoing }));
   const vault = new Vault({
     directory: options.filesDirectory ?? join(directory.path, "files"),
     maxFileBytes: options.maxFileBytes,
@@ -228,7 +230,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     roster,
     timeline,
     vault,
-    outgoing: new Outgoing({ directory: join(directory.path, "outgoing"), newId, reserve }),
+    outgoing: new Outgoing({ directory: outgoing, newId, reserve }),
     lobby: new Lobby({ connections, ...options.lobbyLimits }),
     randomBytes: systemRandomBytes,
     newId,

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
 import { fakeOperations } from "../fake_operator.ts";
 import { FakeServer } from "../fake_server.ts";
 import { StoreError } from "../store.ts";
@@ -162,6 +163,43 @@ Deno.test("POST /api/messages queues, and /states says how far they have come", 
   await peer.expect("BEAT");
   const states = await post("/api/messages/states", body);
   assertEquals(states.body, [{ id, state: "shown" }]);
+});
+
+Deno.test("POST /api/pushes queues files, and /states says how far they have come", async () => {
+  await using place = await begin();
+  const { server, post } = place;
+  const file = join(server.directory, "a.txt");
+  await Deno.writeTextFile(file, "hello");
+  const peer = await server.connect(await server.enrol("till-3"));
+  const { body } = await post("/api/pushes", { who: "till-3", files: [file] });
+  const { id, size } = await peer.expect("PUSH");
+  assertEquals([body, size], [{ ids: [id], refused: [] }, 5]);
+  await server.until(() => server.tables.pushStates([id])[0]?.state === "sent");
+  const view = { id, client: "till-3", name: "a.txt", as: null, reason: null };
+  const ids = { ids: body.ids };
+  assertEquals((await post("/api/pushes/states", ids)).body, [{ ...view, state: "sent" }]);
+  peer.send({ verb: "REJECT", id, code: "denied", reason: "no", retry: false });
+  await server.until(() => server.pushes.length === 1);
+  const [refused] = (await post("/api/pushes/states", ids)).body;
+  assertEquals(refused, { ...view, state: "refused", reason: "denied: no" });
+});
+
+Deno.test("POST /api/pushes says what is wrong with a file, by status and code", async () => {
+  await using place = await begin();
+  const { server, post } = place;
+  await server.connect(await server.enrol("till-3"));
+  const cases = [
+    [[join(server.directory, "absent")], 422, "unreadable"],
+    [[server.directory], 400, "bad_request"],
+    [[], 400, "bad_request"],
+    [Array(1_001).fill("/x"), 400, "bad_request"],
+    ["/x", 400, "bad_request"],
+  ] as const;
+  for (const [files, status, code] of cases) {
+    const answer = await post("/api/pushes", { who: "till-3", files });
+    assertEquals([answer.status, answer.body.error.code], [status, code]);
+  }
+  assertEquals(server.tables.files(), []);
 });
 
 Deno.test("GET /api/files and /api/alerts filter as asked", async () => {
