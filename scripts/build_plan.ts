@@ -12,13 +12,21 @@ export interface Program {
   readonly task: string;
   /** Its entry point, from the root. */
   readonly main: string;
-  /** Modules that it starts as workers: beside its entry point, and found there by name in every layout. */
+  /**
+   * Modules that it starts as workers, each from the module beside it that holds the other end. A bundle has
+   * them beside its entry point, so their file names differ.
+   */
   readonly workers: readonly string[];
 }
 
 /** Both programs. */
 export const PROGRAMS: readonly Program[] = [
-  { name: "hbserver", task: "server", main: "server/main.ts", workers: ["server/store_worker.ts"] },
+  {
+    name: "hbserver",
+    task: "server",
+    main: "server/main.ts",
+    workers: ["server/store_worker.ts", "platform/file_worker.ts"],
+  },
   { name: "hbclient", task: "client", main: "client/main.ts", workers: [] },
 ];
 

@@ -69,6 +69,8 @@ Deno.test("compileArguments() names permissions, workers, target and output", ()
     "--allow-env=HB_*,HOME",
     "--include",
     "server/store_worker.ts",
+    "--include",
+    "platform/file_worker.ts",
     "--target",
     "x86_64-pc-windows-msvc",
     "--output",
@@ -89,7 +91,7 @@ Deno.test("executablePath() tells every program and target apart", () => {
   );
 });
 
-Deno.test("bundleArguments() put the worker beside the entry point under its own name", () => {
+Deno.test("bundleArguments() put the workers beside the entry point under their own names", () => {
   assertEquals(bundleArguments(SOUND, server), [
     ["bundle", "--quiet", "--output", "dist/hbserver-1.2.3/main.js", "server/main.ts"],
     [
@@ -98,6 +100,13 @@ Deno.test("bundleArguments() put the worker beside the entry point under its own
       "--output",
       "dist/hbserver-1.2.3/store_worker.js",
       "server/store_worker.ts",
+    ],
+    [
+      "bundle",
+      "--quiet",
+      "--output",
+      "dist/hbserver-1.2.3/file_worker.js",
+      "platform/file_worker.ts",
     ],
   ]);
 });

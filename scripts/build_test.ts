@@ -30,6 +30,7 @@ using database = new DatabaseSync(":memory:");
 const row = database.prepare("SELECT ? AS word").get(word) as { word: string };
 (self as unknown as { postMessage(data: string): void }).postMessage(row.word);
 `,
+  "platform/file_worker.ts": "self.close();",
   "server/word.ts": `export const word = "stored";`,
   "client/main.ts": `
 const { state } = await Deno.permissions.query({ name: "net" });
@@ -133,7 +134,8 @@ Deno.test("build() fails without a runtime when it is strict", async () => {
 Deno.test("build() fails on sources that do not check or compile, and makes no bundle of them", async () => {
   await using tree = await fixtureTree({
     ...PROJECT,
-    "server/word.ts": "export const word: string = 1;",
+    "platform/file_worker.ts": "self.close();",
+  "server/word.ts": "export const word: string = 1;",
   });
   const { own, compiled } = tools(tree.root, { compileCode: 1, runtime: false });
   await assertRejects(() => build(options(tree.root), own), Error, "Cannot check");

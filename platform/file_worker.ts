@@ -1,0 +1,86 @@
+/**
+ * The worker in which received files are hashed, written and synced, so that the main thread has time for
+ * heartbeats. Large files wait for the disk in the background; bundles of small ones are stored on the spot.
+ *
+ * The message "close" closes what is open and ends the work.
+ *
+ * @module
+ */
+
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
+
+import { systemClock } from "./clock.ts";
+import { armFailpoint } from "./failpoint.ts";
+import { settleBundle, storeBundle } from "./file_bundle.ts";
+import { type FileAnswer, type FileCalls, type FileRequest, thrownFailure } from "./file_call.ts";
+import { type OpenFile, systemFiles } from "./file_system.ts";
+import { promptRawFiles } from "./raw_file.ts";
+
+const open = new Map<number, OpenFile>();
+let lastHandle = 0;
+
+const calls: FileCalls = {
+  create: async (path) => enter(await systemFiles.create(path)),
+  reopen: async (path, marks) => enter(await systemFiles.reopen(path, marks)),
+  write: (handle, chunk) => file(handle).write(chunk),
+  prefixSha256: (handle, offset) => file(handle).prefixSha256(offset),
+  continueAt: (handle, offset) => file(handle).continueAt(offset),
+  sha256Hex: (handle) => file(handle).sha256Hex(),
+  sync: (handle) => file(handle).sync(),
+  cut: (handle, length) => file(handle).cut(length),
+  close: async (handle) => {
+    const closing = file(handle);
+    open.delete(handle);
+    await closing.close();
+  },
+  sha256: (path, bytes) => systemFiles.sha256(path, bytes),
+  storeBundle: (request) => storeBundle(promptRawFiles, request, systemClock),
+  settleBundle: (stagingDirectory, ids) => settleBundle(promptRawFiles, { stagingDirectory, ids }),
+};
+
+function enter(opened: OpenFile): number {
+  open.set(++lastHandle, opened);
+  return lastHandle;
+}
+
+function file(handle: number): OpenFile {
+  const found = open.get(handle);
+  if (found === undefined) throw new TypeError(`Cannot use file ${handle}: it is closed`);
+  return found;
+}
+
+function answer(message: FileAnswer, transfer: Transferable[] = []): void {
+  self.postMessage(message, transfer);
+}
+
+/** Ends the program as if it were killed: only the main thread may, so this one never does anything again. */
+function crash(name: string): never {
+  answer({ crash: name });
+  while (true) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
+async function closeAll(): Promise<void> {
+  for (const [handle, closing] of open) {
+    open.delete(handle);
+    try {
+      await closing.close();
+    } catch {
+      // Nobody is left to be told; the file is a partial, whose bytes are checked before they count.
+    }
+  }
+  answer("closed");
+}
+
+self.onmessage = async ({ data }: MessageEvent<FileRequest>) => {
+  if (data === "close") return await closeAll();
+  if ("failpoint" in data) return armFailpoint(data.failpoint, crash);
+  const { id, method, args } = data;
+  try {
+    // The caller's types hold on both sides; TypeScript cannot follow a method through its name.
+    const value = await (calls[method] as (...args: unknown[]) => Promise<unknown>)(...args);
+    answer({ id, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : []);
+  } catch (error) {
+    answer({ id, failure: thrownFailure(error) });
+  }
+};
