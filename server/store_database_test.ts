@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { IN_MEMORY, openDatabase } from "../platform/database.ts";
 import { MAX_MESSAGE_BYTES, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
-import { MAX_ROWS, StoreDatabase } from "./store_database.ts";
-import type { ClientRecord } from "./store_record.ts";
+import { MAX_ROWS, MAX_WAITING_PUSHES, StoreDatabase } from "./store_database.ts";
+import type { ClientRecord, NewPush } from "./store_record.ts";
 import { STORE_MIGRATIONS } from "./store_schema.ts";
 
 const NOW = 1_763_800_000_000;
@@ -552,4 +552,110 @@ Deno.test("[HB-45] changeState() keeps when a planned absence ends, and forgets 
   assertEquals(store.client("k1")?.plannedUntil, NOW + 600_000);
   store.changeState({ ...change, state: "UP", cause: undefined });
   assertEquals(store.client("k1")?.plannedUntil, undefined);
+});
+
+/** A file to push; its copy is `content`. */
+function pushOf(id: string, client: string, content = "c1"): NewPush {
+  return {
+    id,
+    client,
+    name: "a.txt",
+    path: "/op/a.txt",
+    content,
+    bytes: 5,
+    sha256: "0".repeat(64),
+  };
+}
+
+Deno.test("queuePushes() keeps what it was given, tells the timeline, and never more than the bound", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  enrolled(store, "k2", "till-4");
+  const ids = Array.from({ length: MAX_WAITING_PUSHES + 2 }, (_, at) => `p${at}`);
+  const pushes = [...ids.map((id) => pushOf(id, "k1")), pushOf("q", "k2")];
+  assertEquals(store.queuePushes({ pushes, at: NOW }), [...ids.slice(0, MAX_WAITING_PUSHES), "q"]);
+  assertEquals(store.fullPushQueues(["k1", "k2", "k3"]), ["k1"]);
+  assertEquals(store.waitingPushes("k1", 2).map(({ id }) => id), ["p0", "p1"]);
+  const state = { state: "queued" as const, landed: undefined, reason: undefined, at: NOW };
+  assertEquals(store.waitingPush("k2", "q"), {
+    ...pushOf("q", "k2"),
+    ...state,
+    clientName: "till-4",
+  });
+  assertEquals(store.waitingPush("k1", "q"), undefined);
+  assertEquals(store.events({ client: "k2", kinds: ["file"] }).length, 1);
+  store.settlePush("k1", { id: "p5", state: "refused", reason: "no", at: NOW });
+  assertEquals(store.queuePushes({ pushes: [pushOf("again", "k1")], at: NOW }), ["again"]);
+});
+
+Deno.test("settlePush() ends a wait once, and says when nobody waits for the copy any more", () => {
+  using place = open();
+  const { store } = place;
+  for (const [id, name] of [["k1", "till-3"], ["k2", "till-4"], ["k3", "till-5"]] as const) {
+    enrolled(store, id, name);
+  }
+  const pushes = [pushOf("p1", "k1"), pushOf("p2", "k2"), pushOf("p3", "k3", "c2")];
+  store.queuePushes({ pushes, at: NOW });
+  const stored = { state: "stored" as const, landed: "a (2).txt", at: NOW + 1 };
+  assertEquals(store.settlePush("k2", { id: "p1", ...stored }), undefined);
+  const first = store.settlePush("k1", { id: "p1", ...stored });
+  assertEquals([first?.unused, first?.push.landed, first?.push.at], [false, "a (2).txt", NOW + 1]);
+  assertEquals(store.settlePush("k1", { id: "p1", ...stored }), undefined);
+  const refused = { state: "refused" as const, reason: "denied: no", at: NOW };
+  assertEquals(store.settlePush("k2", { id: "p2", ...refused })?.unused, true);
+  assertEquals(store.outgoingContents(), ["c2"]);
+  store.revoke("till-5", NOW);
+  assertEquals(store.outgoingContents(), []);
+  assertEquals(store.dropPushes("k3", { reason: "denied: revoked", at: NOW }), ["c2"]);
+  assertEquals(store.pushStates(["p3", "p1", "none"]).map(({ id, state }) => [id, state]), [
+    ["p1", "stored"],
+    ["p3", "refused"],
+  ]);
+});
+
+Deno.test("markPushesSent() and postponePush() never touch what does not wait", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  store.queuePushes({ pushes: [pushOf("p1", "k1"), pushOf("p2", "k1")], at: NOW });
+  store.settlePush("k1", { id: "p2", state: "refused", reason: "no", at: NOW });
+  store.markPushesSent("k1", { ids: ["p1", "p2", "p3"], at: NOW });
+  store.postponePush("k1", { id: "p2", reason: "later", at: NOW });
+  store.postponePush("k2", { id: "p1", reason: "later", at: NOW });
+  const states = () => store.pushStates(["p1", "p2"]).map(({ state, reason }) => [state, reason]);
+  assertEquals(states(), [["sent", undefined], ["refused", "no"]]);
+  store.postponePush("k1", { id: "p1", reason: "later", at: NOW });
+  assertEquals(states()[0], ["queued", "later"]);
+});
+
+Deno.test("[HB-113] a push is no upload: its id counts as not stored", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  store.queuePushes({ pushes: [pushOf("p1", "k1")], at: NOW });
+  assertEquals(store.hasFile("k1", "p1"), false);
+});
+
+Deno.test("a database of the first version keeps its files and can then queue pushes", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const path = `${directory}/a.sqlite`;
+    const old = openDatabase(path, { migrations: STORE_MIGRATIONS.slice(0, 1), busyTimeoutMs: 0 });
+    old.exec(`
+      INSERT INTO client (id, name, kind, state_since, created_at) VALUES ('k1', 'till-3', 'open', 1, 1);
+      INSERT INTO file (id, client, direction, name, path, bytes, sha256, state, at)
+        VALUES ('t1', 'k1', 'in', 'a', '/a', 1, '00', 'stored', 1);
+    `);
+    old.close();
+    const database = openDatabase(path, { migrations: STORE_MIGRATIONS, busyTimeoutMs: 0 });
+    const store = new StoreDatabase(database);
+    assertEquals(store.files().map(({ id, landed, reason }) => [id, landed, reason]), [
+      ["t1", undefined, undefined],
+    ]);
+    assertEquals(store.queuePushes({ pushes: [pushOf("p1", "k1")], at: NOW }), ["p1"]);
+    database.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
