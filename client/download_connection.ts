@@ -69,7 +69,10 @@ export class DownloadConnection implements Disposable {
     this.#connection.send(frame);
   }
 
-  /** The next frame about the transfer `id`; rejects with {@linkcode DownloadLostError}. */
+  /**
+   * The next frame about the transfer `id`, which is the only one under way; rejects with
+   * {@linkcode DownloadLostError}.
+   */
   async next(id: string): Promise<Frame> {
     while (true) {
       const frame = await this.#reach(this.#frames.next());
@@ -81,6 +84,7 @@ export class DownloadConnection implements Disposable {
       } else if (frame.verb === "REFUSE") {
         throw new DownloadLostError(`the server refused: ${frame.reason}`);
       } else if ("id" in frame && frame.id === id) return frame;
+      else throw new DownloadLostError(`the server broke the protocol with ${frame.verb}`);
     }
   }
 

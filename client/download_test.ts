@@ -164,10 +164,9 @@ Deno.test("Download of a partial that is complete takes no byte", async () => {
   assertEquals((await finish()).kind, "stored");
 });
 
-Deno.test("Download answers PING, and passes over what concerns other transfers", async () => {
+Deno.test("Download answers PING", async () => {
   const { finish } = await fetchFrom(async ({ connection, ...side }) => {
     connection.send({ verb: "PING", n: 7 });
-    connection.send({ verb: "REJECT", id: OTHER, code: "io", reason: "no", retry: false });
     assertEquals((await connection.readFrame())?.verb, "FETCH");
     assertEquals(await connection.readFrame(), { verb: "PONG", n: 7 });
     assertEquals(side.sent, 0);
@@ -251,6 +250,11 @@ const BREACHES: [string, ServePushes][] = [
     await side.agree(CONTENT);
     await side.send(CONTENT);
     side.connection.send({ verb: "SUM", id: ID, bytes: 1, sha256: OFFER.sha256 });
+  }],
+  ["SUM of another transfer", async (side) => {
+    await side.agree(CONTENT);
+    await side.send(CONTENT);
+    side.sum(OTHER, CONTENT);
   }],
   ["surplus bytes", async (side) => {
     await side.agree(CONTENT);
