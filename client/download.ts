@@ -170,7 +170,7 @@ export class Download {
 
   async #takeSum(link: DownloadConnection): Promise<FrameOf<"SUM"> | DownloadEnd> {
     const { id, size } = this.#offer;
-    const frame = await link.next(id);
+    const frame = await link.nextBehindBytes(id);
     if (frame.verb === "CANCEL") return await this.#withdrawn();
     if (frame.verb === "SUM" && frame.bytes === size) return frame;
     throw outOfPlace(frame.verb);

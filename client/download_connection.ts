@@ -14,6 +14,7 @@ import {
   type FrameOf,
   ProtocolError,
   TRANSFER_STALL_MS,
+  type UnknownFrame,
 } from "../protocol/mod.ts";
 
 /** The connection has ended; its message says why, for people. */
@@ -75,17 +76,18 @@ export class DownloadConnection implements Disposable {
    */
   async next(id: string): Promise<Frame> {
     while (true) {
-      const frame = await this.#reach(this.#frames.next());
-      if (frame === null) throw new DownloadLostError("the server closed the connection");
+      const frame = await this.#frame();
       if (frame.verb === "unknown") continue;
       if (frame.verb === "PING") this.#connection.send({ verb: "PONG", n: frame.n });
-      else if (frame.verb === "BYE") {
-        throw new DownloadLostError(`the server said bye (${frame.reason})`);
-      } else if (frame.verb === "REFUSE") {
-        throw new DownloadLostError(`the server refused: ${frame.reason}`);
-      } else if ("id" in frame && frame.id === id) return frame;
-      else throw new DownloadLostError(`the server broke the protocol with ${frame.verb}`);
+      else return concerning(id, frame);
     }
+  }
+
+  /** The frame behind the bytes of the transfer `id`, where nothing else may stand. */
+  async nextBehindBytes(id: string): Promise<Frame> {
+    const frame = await this.#frame();
+    if (frame.verb !== "unknown") return concerning(id, frame);
+    throw new DownloadLostError("the server sent more bytes than it had announced");
   }
 
   /**
@@ -137,6 +139,12 @@ export class DownloadConnection implements Disposable {
     this.#connection.close();
   }
 
+  async #frame(): Promise<Frame | UnknownFrame> {
+    const frame = await this.#reach(this.#frames.next());
+    if (frame === null) throw new DownloadLostError("the server closed the connection");
+    return frame;
+  }
+
   async #readBytes(into: Uint8Array): Promise<number | null> {
     try {
       return await this.#reach(this.#connection.reader.read(into));
@@ -159,5 +167,18 @@ export class DownloadConnection implements Disposable {
         : "the connection was lost";
       throw new DownloadLostError(words, { cause: error });
     }
+  }
+}
+
+/** A frame that is about the transfer `id`; throws for every other. */
+function concerning(id: string, frame: Frame): Frame {
+  if ("id" in frame && frame.id === id) return frame;
+  switch (frame.verb) {
+    case "BYE":
+      throw new DownloadLostError(`the server said bye (${frame.reason})`);
+    case "REFUSE":
+      throw new DownloadLostError(`the server refused: ${frame.reason}`);
+    default:
+      throw new DownloadLostError(`the server broke the protocol with ${frame.verb}`);
   }
 }

@@ -256,6 +256,13 @@ const BREACHES: [string, ServePushes][] = [
     await side.send(CONTENT);
     side.sum(OTHER, CONTENT);
   }],
+  ["one byte too many", async (side) => {
+    await side.agree(CONTENT);
+    await side.send(CONTENT);
+    await side.send(new TextEncoder().encode("X"));
+    side.sum(ID, CONTENT);
+    await side.connection.readFrame(); // Until the client closes.
+  }],
   ["surplus bytes", async (side) => {
     await side.agree(CONTENT);
     await side.send(CONTENT);
