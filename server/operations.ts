@@ -181,7 +181,10 @@ export class Operations {
       answer = await pushFiles({ members, paths, signal }, this.#parts);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
-      throw new OperationError(error.code, error.message);
+      const hint = error.code === "unreadable"
+        ? "the server reads the file itself, so its user must be allowed to"
+        : undefined;
+      throw new OperationError(error.code, error.message, hint);
     }
     if (answer.ids.length > 0) return answer;
     const reasons = answer.refused.map(({ client, reason }) => `${client}: ${reason}`).join("; ");

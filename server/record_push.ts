@@ -82,13 +82,11 @@ async function attempt(
 }
 
 async function settle(push: PushRecord, end: End, { parts }: PushTarget): Promise<PushOutcome> {
-  const { clock, log, onPush, outgoing, store, timeline } = parts;
+  const { clock, onPush, outgoing, store, timeline } = parts;
   const { id, client, clientName, name } = push;
   const settled = await store.settlePush(client, { id, ...end, at: clock.wall() });
   if (settled === undefined) return "settled"; // Another connection was faster.
   timeline.changed();
-  const what = end.state === "stored" ? `stored as ${end.landed}` : `refused: ${end.reason}`;
-  log.info("{client}: {name} {what}", { client: clientName, name, what });
   onPush({ to: clientName, name, ...end });
   if (settled.unused) await outgoing.discard(push.content);
   return "settled";

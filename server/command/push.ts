@@ -16,6 +16,8 @@ import type { CommandContext } from "./context.ts";
 
 /** How often `--wait` asks how far the files have come, in milliseconds. */
 const ASK_MS = 200;
+/** Pushes that one question asks about: more ids would not fit a request. */
+const ASK_IDS = 1_000;
 
 /** Queues the files; with `--wait` resolves when every client has stored or refused them. */
 export async function pushCommand(
@@ -53,22 +55,31 @@ async function check(path: string): Promise<void> {
   }
 }
 
+/** Says how each push ends as it does; the ends, in the order of `ids`. */
 async function allSettled(
   server: ApiClient,
   { ids, context, quiet }: { ids: string[]; context: CommandContext; quiet: boolean },
 ): Promise<PushView[]> {
+  const ends = new Map<string, PushView>();
   const told = new Map<string, string>();
   while (true) {
-    const pushes = await server.post<PushView[]>("/api/pushes/states", { ids });
-    for (const push of pushes) {
+    const waiting = ids.filter((id) => !ends.has(id));
+    if (waiting.length === 0) return ids.flatMap((id) => ends.get(id) ?? []);
+    for await (const push of states(server, waiting)) {
+      if (push.state === "stored" || push.state === "refused") ends.set(push.id, push);
       const news = describe(push);
       if (news === undefined || told.get(push.id) === news) continue;
       told.set(push.id, news);
       if (!quiet) context.terminal.talk(news);
     }
-    const waits = pushes.some(({ state }) => state === "queued" || state === "sent");
-    if (!waits) return pushes;
-    await sleep(context.clock, ASK_MS, context.stopping);
+    if (ends.size < ids.length) await sleep(context.clock, ASK_MS, context.stopping);
+  }
+}
+
+async function* states(server: ApiClient, ids: string[]): AsyncGenerator<PushView> {
+  for (let at = 0; at < ids.length; at += ASK_IDS) {
+    const body = { ids: ids.slice(at, at + ASK_IDS) };
+    yield* await server.post<PushView[]>("/api/pushes/states", body);
   }
 }
 
