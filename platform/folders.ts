@@ -18,7 +18,12 @@ export class Folders {
   readonly #files: FileOperations;
   readonly #root: string;
   readonly #entered = new Map<string, DurableFileError | undefined>();
+  /** Those that hold files, not only folders. */
+  readonly #used = new Set<string>();
+  /** Those in which names have been made. */
   readonly #changed = new Set<string>();
+  /** The root's real path, as it was at first. */
+  #top: string | undefined;
 
   /** Touches nothing. */
   constructor(files: FileOperations, root: string) {
@@ -35,7 +40,7 @@ export class Folders {
       path = join(path, folder);
       await this.#once(path, () => this.#ensure(path));
     }
-    this.#changed.add(path);
+    this.#used.add(path);
     return path;
   }
 
@@ -46,11 +51,11 @@ export class Folders {
 
   /** Looks again, now that nothing can change any more where the files lie, and makes the names durable. */
   async confirm(): Promise<void> {
-    const good = [...this.#entered].filter(([, problem]) => problem === undefined);
-    for (const [directory] of good) {
+    for (const directory of this.#used) {
+      if (this.#entered.get(directory) !== undefined) continue;
       await this.#note(directory, () => this.#requireInside(directory));
     }
-    const changed = [...this.#changed];
+    const changed = [...new Set([...this.#changed, ...this.#used])];
     while (changed.length > 0) {
       await Promise.all(changed.splice(0, MAX_SYNCS).map((path) => this.#sync(path)));
     }
@@ -109,9 +114,12 @@ export class Folders {
     }
   }
 
+  /** The place of a folder must be below that of the root, which must be where it was at first. */
   async #requireInside(directory: string): Promise<void> {
     const top = await this.#files.realPath(this.#root);
-    if (isWithin(await this.#files.realPath(directory), top)) return;
+    this.#top ??= top;
+    const place = directory === this.#root ? top : await this.#files.realPath(directory);
+    if (top === this.#top && isWithin(place, top)) return;
     throw new DurableFileError(
       "denied",
       `Cannot place file in "${directory}": it leads elsewhere`,
