@@ -5,6 +5,7 @@
  */
 
 import { DurableFileError, type StagedFile } from "../platform/durable_file.ts";
+import { failpoint } from "../platform/failpoint.ts";
 import {
   byteStream,
   type FrameOf,
@@ -186,10 +187,12 @@ export class Download {
       if (error.code === "hash") return await this.#refuseDamaged(link);
       return this.#refuse(link, error.code, await staged.suspend());
     }
+    failpoint("before_record");
     // Under the same id the file is found again, whole, and only the record is made.
     if (!record(file)) return this.#refuse(link, "io");
     await staged.settle();
     const { id, as, bytes, sha256 } = file;
+    failpoint("before_stored");
     link.send({ verb: "STORED", id, as, bytes, sha256 });
     return { kind: "stored", file };
   }
