@@ -134,6 +134,11 @@ export class StagedFile implements AsyncDisposable {
     }
   }
 
+  /** Creates a staging file; what callers of `open()` have not learnt yet. */
+  static create(options: StagingOptions): Promise<StagedFile> {
+    return StagedFile.open(options);
+  }
+
   /** How many bytes there are. */
   get bytes(): number {
     return this.#bytes;
@@ -166,7 +171,8 @@ export class StagedFile implements AsyncDisposable {
    * itself, or other memory, and then `chunk` is detached. Rejects with {@linkcode DurableFileError}, and then
    * everything but `suspend()` and `discard()` fails with the same error.
    */
-  async write(chunk: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  async write(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+    const chunk = bytes as Uint8Array<ArrayBuffer>;
     const { length } = chunk;
     return await this.#operate("write received bytes", async (file) => {
       if (!this.#isPositioned) throw new Error("nobody has said where to continue");

@@ -117,8 +117,11 @@ export async function removeStaged(files: FileOperations, path: string): Promise
  */
 export async function sweepStaging(
   stagingDirectory: string,
-  { files = systemFiles, olderThan, isStored }: SweepOptions,
+  options: SweepOptions | FileOperations,
 ): Promise<number> {
+  const { files = systemFiles, olderThan, isStored } = "look" in options
+    ? { files: options, olderThan: Infinity, isStored: undefined }
+    : options;
   const sweep = { files, olderThan, isStored: isStored ?? (() => Promise.resolve(false)) };
   try {
     const removed = await sweepDirectory(sweep, { path: stagingDirectory, name: "" });
