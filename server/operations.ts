@@ -30,6 +30,7 @@ import type { ServerParts } from "./parts.ts";
 import { type PushAnswer, pushFiles } from "./push_files.ts";
 import { reachableAddresses } from "./reachable_address.ts";
 import type { Link, Member } from "./roster.ts";
+import { StoreError } from "./store.ts";
 import type { EventKind, MessageState } from "./store_record.ts";
 import type { TimelineFilter } from "./timeline.ts";
 
@@ -180,6 +181,9 @@ export class Operations {
     try {
       answer = await pushFiles({ members, paths, signal }, this.#parts);
     } catch (error) {
+      if (error instanceof StoreError && error.full) {
+        throw new OperationError("no_space", error.message);
+      }
       if (!(error instanceof SourceError)) throw error;
       const hint = error.code === "unreadable"
         ? "the server reads the file itself, so its user must be allowed to"
@@ -228,11 +232,11 @@ export class Operations {
     const links = [...(member.agent ? [member.agent] : []), ...member.others];
     await Promise.all(links.map((link) => link.end("revoked")));
     // Last, as whatever it says until then would put it on the lists again.
+    watch.forget(id);
+    roster.remove(id);
     const reason = "denied: the machine has been revoked";
     const unused = await store.dropPushes(id, { reason, at: clock.wall() });
     for (const content of unused) await outgoing.discard(content);
-    watch.forget(id);
-    roster.remove(id);
     return { revoked: name };
   }
 

@@ -177,6 +177,8 @@ Deno.test("push() that cannot be recorded leaves no copy", async () => {
   await using place = await begin();
   const { operations, path, server } = place;
   server.fail("queuePushes", new StoreError("Cannot use the database", { full: true }));
+  await refused(place, operations.push("all", { paths: [path] }), "no_space");
+  server.fail("queuePushes", new StoreError("Cannot use the database"));
   await assertRejects(() => operations.push("all", { paths: [path] }), StoreError);
   assertEquals([await place.copies(), server.tables.files()], [0, []]);
 });
