@@ -1,10 +1,11 @@
 /** Files from a real client to a real server: identical, whole or not at all, and nobody is held up. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { published, staged } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
+import { sampleBytes, sha256, sha256Of, writeSample } from "./sample_file.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 import { until } from "./until.ts";
 
@@ -13,39 +14,12 @@ const MB = 1_000_000;
 /** The large file of these tests, in bytes. */
 const LARGE_BYTES = 300 * MB;
 
-/** Bytes that repeat nowhere within a chunk, and differ from file to file. */
-function bytesOf(size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at++) bytes[at] = (at * 31 + (at >> 8) * 7 + size) & 0xff;
-  return bytes;
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  using file = await Deno.open(path);
-  const buffer = new Uint8Array(MB);
-  for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
-    hash.update(buffer.subarray(0, count));
-  }
-  return hash.digest("hex");
-}
-
-/** A large file that costs little to make: random blocks over and over, each with its number. */
-async function writeLarge(path: string): Promise<void> {
-  using file = await Deno.open(path, { write: true, createNew: true });
-  const block = crypto.getRandomValues(new Uint8Array(65_536));
-  for (let written = 0; written < LARGE_BYTES;) {
-    new DataView(block.buffer).setUint32(0, written);
-    written += await file.write(block.subarray(0, Math.min(block.length, LARGE_BYTES - written)));
-  }
-}
-
 Deno.test("files of 0, 1 and 64 KiB - 1, + 0, + 1 bytes arrive identical, with their SHA-256", async () => {
   await using server = await RunningServer.start({ args: INTERVAL });
   await using client = await RunningClient.join(server, "till-3");
   await using desk = await temporaryDirectory();
   const sizes = [0, 1, 65_535, 65_536, 65_537];
-  for (const size of sizes) await Deno.writeFile(join(desk.path, `f${size}`), bytesOf(size));
+  for (const size of sizes) await Deno.writeFile(join(desk.path, `f${size}`), sampleBytes(size));
   const paths = sizes.map((size) => join(desk.path, `f${size}`));
   const { code, stdout, stderr } = await client.command("send", ...paths, "--json");
   assertEquals(code, 0, stderr);
@@ -53,12 +27,13 @@ Deno.test("files of 0, 1 and 64 KiB - 1, + 0, + 1 bytes arrive identical, with t
   const files = await server.json<FileView[]>("files", "till-3");
   for (const [at, size] of sizes.entries()) {
     const path = join(server.files, "till-3", `f${size}`);
-    assertEquals(await Deno.readFile(path), bytesOf(size));
-    const sha256 = createHash("sha256").update(bytesOf(size)).digest("hex");
-    assertEquals([sent[at].state, sent[at].sha256], ["stored", sha256]);
+    const arrived = await Deno.readFile(path);
+    assertEquals(arrived, await Deno.readFile(join(desk.path, `f${size}`)));
+    const digest = sha256(arrived);
+    assertEquals([sent[at].state, sent[at].sha256], ["stored", digest]);
     const { name, bytes, state } = files[at] ?? {};
     assertEquals([name, bytes, state], [`f${size}`, size, "stored"]);
-    assertEquals([files[at]?.sha256, files[at]?.path], [sha256, path]);
+    assertEquals([files[at]?.sha256, files[at]?.path], [digest, path]);
   }
 });
 
@@ -82,7 +57,7 @@ Deno.test("300 MB arrive identical while heartbeats and messages keep flowing (f
   await using client = await RunningClient.start(server, "till-3");
   await using desk = await temporaryDirectory();
   const large = join(desk.path, "large.bin");
-  await writeLarge(large);
+  const digest = await writeSample(large, LARGE_BYTES);
   await using sending = client.start("send", large);
   await untilStaging(server);
   await client.agent.type("sent in the middle");
@@ -93,44 +68,43 @@ Deno.test("300 MB arrive identical while heartbeats and messages keep flowing (f
   // The message did not wait for the file: it is older, or at the most a moment younger.
   assert(Date.parse(message.at) < Date.parse(stored.at) + 2_000, `${message.at} ${stored.at}`);
   const [file] = await server.json<FileView[]>("files");
-  const sha256 = await sha256Of(large);
-  assertEquals(file?.sha256, sha256);
-  assertEquals(await sha256Of(join(server.files, "till-3", "large.bin")), sha256);
+  assertEquals(file?.sha256, digest);
+  assertEquals(await sha256Of(join(server.files, "till-3", "large.bin")), digest);
   const states = (await server.log("state", "till-3")).map(({ state }) => state);
   assertEquals(states, ["UP"], "it was never even LATE");
 });
 
-Deno.test("a sender that is killed in the middle publishes nothing (fault 10)", async () => {
+Deno.test("a sender that is killed in the middle publishes nothing, and what it sent is kept (fault 10)", async () => {
   await using server = await RunningServer.start({ args: INTERVAL });
   await using client = await RunningClient.join(server, "till-3");
   await using desk = await temporaryDirectory();
   const large = join(desk.path, "large.bin");
-  await writeLarge(large);
+  await writeSample(large, LARGE_BYTES);
   const sending = client.start("send", large);
   await untilStaging(server);
   await sending[Symbol.asyncDispose]();
-  await until(async () => (await stagedBytes(server)) === 0, { what: "an empty staging folder" });
   assertEquals(await server.json("files"), []);
-  const published = await Array.fromAsync(Deno.readDir(server.files));
-  assertEquals(published.map(({ name }) => name).filter((name) => name !== ".staging"), []);
+  assertEquals(await published(server.files), []);
+  assert((await staged(server.files)).length > 0);
   assertEquals((await client.command("send", large)).code, 0, "and the same file may come again");
+  assertEquals(await staged(server.files), []);
 });
 
-Deno.test("a server that is killed in the middle publishes nothing and starts clean (fault 20)", async () => {
+Deno.test("a server that is killed in the middle has published nothing when it is back, and the sender goes on by itself (fault 20)", async () => {
   await using first = await RunningServer.start({ args: INTERVAL });
   await using client = await RunningClient.join(first, "till-3");
   await using desk = await temporaryDirectory();
   const large = join(desk.path, "large.bin");
-  await writeLarge(large);
+  await writeSample(large, LARGE_BYTES);
   await using sending = client.start("send", large);
   await untilStaging(first);
   first.program.signal("SIGKILL");
-  assertEquals(await sending.exitCode(), 9, sending.said);
   await first.program.exitCode();
   const { data, port } = first;
+  assertEquals(await published(first.files), []);
   await using second = await RunningServer.start({ args: INTERVAL, data, port });
-  assertEquals(await stagedBytes(second), 0, "staging is swept at the start");
-  assertEquals(await second.json("files"), []);
+  assertEquals(await sending.exitCode(), 0, sending.said);
+  assertEquals(await published(second.files), ["till-3", `till-3/large.bin: ${LARGE_BYTES}`]);
 });
 
 Deno.test("what cannot be sent is said in words, with its own exit code", async () => {
@@ -142,7 +116,7 @@ Deno.test("what cannot be sent is said in words, with its own exit code", async 
   const missing = join(desk.path, "missing.txt");
   const colon = join(desk.path, "a:b.txt");
   await Deno.writeTextFile(small, "small");
-  await Deno.writeFile(big, bytesOf(1024 * 1024 + 1));
+  await Deno.writeFile(big, sampleBytes(1024 * 1024 + 1));
   await Deno.writeTextFile(colon, "a name that Windows would not take");
   const cases: [paths: string[], code: number, says: RegExp][] = [
     [[big], 4, /1048577 bytes.*at most 1048576/],
@@ -166,16 +140,15 @@ async function untilStaging(server: RunningServer): Promise<void> {
 }
 
 /** Bytes of unfinished files on the server; 0 when there is no such file. */
-async function stagedBytes(server: RunningServer): Promise<number> {
-  const staging = join(server.files, ".staging");
+async function stagedBytes({ files }: RunningServer): Promise<number> {
   let bytes = 0;
-  try {
-    for await (const { name } of Deno.readDir(staging)) {
-      bytes += (await Deno.stat(join(staging, name))).size;
+  for (const path of await staged(files)) {
+    try {
+      bytes += (await Deno.stat(join(files, ".staging", path))).size;
+    } catch (error) {
+      // It has gone meanwhile: then there are no bytes of it either.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-  } catch (error) {
-    // The folder or a file of it has gone meanwhile: then there are no bytes of it either.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return bytes;
 }

@@ -85,6 +85,13 @@ async function serve(
   return await next("REJECT", "STORED");
 }
 
+/** Resolves once all are done; rejects with the first failure, but not before. */
+async function together(works: Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}
+
 const unwanted: OnFetch = (_visitor, { id }) =>
   Promise.reject(new Error(`Cannot take FETCH ${id}: it should have been refused`));
 
@@ -176,14 +183,16 @@ Deno.test("bytes that are not those announced are never published, whatever SUM 
 
 Deno.test("bytes behind the announced ones end the connection and publish nothing (fault 10) [HB-62] [HB-132]", async () => {
   const bytes = sampleBytes(100_000);
+  const sum = encodeFrame("SUM", { id: ID, bytes: bytes.length, sha256: sha256(bytes) });
   const surplus: Uint8Array[] = [
-    new TextEncoder().encode("X"),
+    Uint8Array.of(0x58, ...sum),
+    Uint8Array.of(0x0a, ...sum),
     encodeFrame("PUSH", { id: ID, path: ["more.txt"], size: 0, sha256: sha256("") }),
     encodeFrame("SUM", { id: ID, bytes: bytes.length + 1, sha256: sha256(bytes) }),
     encodeFrame("SUM", { id: ID.replace(/1$/, "9"), bytes: 100_000, sha256: sha256(bytes) }),
     encodeFrame("READY", { id: ID, offset: 0 }),
   ];
-  await Promise.all(surplus.map(async (more, at) => {
+  await together(surplus.map(async (more, at) => {
     const ended = Promise.withResolvers<string>();
     await using on = await startPushing([{ bytes }], async (visitor, fetch, n) => {
       const { connection, next } = visitor;
@@ -251,7 +260,7 @@ Deno.test("a server that begins elsewhere than agreed, or says other things than
     encodeFrame("PREFIX", { id: ID, offset: 0, sha256: sha256("") }),
     bytes,
   ];
-  await Promise.all(openings.map(async (opening, at) => {
+  await together(openings.map(async (opening, at) => {
     const ended = Promise.withResolvers<string>();
     await using on = await startPushing([{ bytes }], async ({ connection, next }, _fetch, n) => {
       if (n > 1) return;
