@@ -1,15 +1,25 @@
 /**
- * One connection of role `data` as its sender sees it: answers are read while bytes are written, so that a
- * refusal in their middle is noticed at once.
+ * One connection of role `data` as its sender sees it: answers are read while bytes are written and kept by what
+ * they are about, so that a refusal in the middle of bytes is noticed at once and nobody waits for another's answer.
  *
  * @module
  */
 
 import type { Clock, Timer } from "../platform/clock.ts";
-import { type Connection, type FrameOf, ProtocolError } from "../protocol/mod.ts";
+import { type Connection, type Frame, type FrameOf, ProtocolError } from "../protocol/mod.ts";
 
-/** What the server says about one transfer. */
-export type TransferAnswer = FrameOf<"READY"> | FrameOf<"REJECT"> | FrameOf<"STORED">;
+/** What the server says about one transfer or manifest. */
+export type TransferAnswer =
+  | FrameOf<"READY">
+  | FrameOf<"REJECT">
+  | FrameOf<"STORED">
+  | FrameOf<"BUNDLED">;
+
+/** What a sender says. */
+export type SenderFrame = Extract<
+  Frame,
+  { verb: "FILE" | "PREFIX" | "SUM" | "CANCEL" | "MANIFEST" | "END" }
+>;
 
 /** Why a data connection is of no more use. */
 export class ConnectionEndedError extends Error {
@@ -31,11 +41,11 @@ const STALL_CHECK_MS = 1_000;
 export class DataConnection implements Disposable {
   readonly #connection: Connection;
   readonly #clock: Clock;
-  readonly #answers: TransferAnswer[] = [];
-  #current: string | undefined;
+  readonly #answers = new Map<string, TransferAnswer[]>();
   #ending: ConnectionEndedError | undefined;
   #wake: (() => void)[] = [];
   #bytesRead = 0;
+  #isRaw = false;
 
   /** Takes an accepted connection and begins to read answers. */
   constructor(connection: Connection, clock: Clock) {
@@ -54,50 +64,60 @@ export class DataConnection implements Disposable {
     return this.#connection.bytesWritten;
   }
 
-  /** Offers a file; answers to earlier offers are dropped from now on. */
-  offer(frame: FrameOf<"FILE">): void {
-    this.#current = frame.id;
-    this.#answers.length = 0;
-    this.#connection.send(frame);
+  /** Keeps answers about `id` from now on, and none from before; until disposed of. */
+  expect(id: string): Disposable {
+    const answers: TransferAnswer[] = [];
+    this.#answers.set(id, answers);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#answers.get(id) === answers) this.#answers.delete(id);
+      },
+    };
   }
 
-  /** Sends a frame that ends the current transfer, or END. */
-  send(frame: FrameOf<"SUM"> | FrameOf<"CANCEL"> | FrameOf<"END">): void {
+  /** Says that a file's bytes are under way, among which no frame may come, until disposed of. */
+  raw(): Disposable {
+    this.#isRaw = true;
+    return { [Symbol.dispose]: () => void (this.#isRaw = false) };
+  }
+
+  /** Queues a frame. */
+  send(frame: SenderFrame): void {
     this.#connection.send(frame);
   }
 
   /**
-   * Writes one chunk. Resolves with undefined when it is written, or at once with the answer that came
+   * Writes bytes. Resolves with undefined when they are written, or at once with an answer about `id` that came
    * before that was done; rejects with a {@linkcode ConnectionEndedError}.
    */
-  async write(chunk: Uint8Array): Promise<TransferAnswer | undefined> {
+  async write(bytes: Uint8Array, id?: string): Promise<TransferAnswer | undefined> {
     let isWritten = false;
-    const written = this.#connection.write(chunk).then(() => {
+    const written = this.#connection.write(bytes).then(() => {
       isWritten = true;
       this.#notify();
     }, () => this.#end(new ConnectionEndedError("lost", "the connection was lost")));
     while (!isWritten) {
-      const answer = this.#answers.shift();
+      const answer = this.#take(id);
       if (answer !== undefined) return answer;
       if (this.#ending !== undefined) throw this.#ending;
       await this.#changed();
     }
     await written;
-    return this.#answers.shift();
+    return this.#take(id);
   }
 
-  /** Resolves with the next answer about the current transfer; rejects with a `ConnectionEndedError`. */
-  async answer(): Promise<TransferAnswer> {
+  /** Resolves with the next answer about `id`, which is expected; rejects with a `ConnectionEndedError`. */
+  async answer(id: string): Promise<TransferAnswer> {
     while (true) {
-      const answer = this.#answers.shift();
+      const answer = this.#take(id);
       if (answer !== undefined) return answer;
       if (this.#ending !== undefined) throw this.#ending;
       await this.#changed();
     }
   }
 
-  /** Ends the connection as stalled when for `limitMs` no byte moves either way, until disposed of. */
-  watchProgress(limitMs: number): Disposable {
+  /** Ends the connection as stalled when for as long as `limitMs` says no byte moves either way, until disposed of. */
+  watchProgress(limitMs: () => number): Disposable {
     let timer: Timer | undefined;
     let moved = -1;
     let since = this.#clock.now();
@@ -106,8 +126,9 @@ export class DataConnection implements Disposable {
       const now = this.#clock.now();
       if (total !== moved) since = now;
       moved = total;
-      if (now - since >= limitMs) {
-        const reason = `no byte moved for ${limitMs / 1000} s`;
+      const limit = limitMs();
+      if (now - since >= limit) {
+        const reason = `no byte moved for ${limit / 1000} s`;
         return this.#end(new ConnectionEndedError("stalled", reason));
       }
       timer = this.#clock.after(STALL_CHECK_MS, check);
@@ -135,22 +156,26 @@ export class DataConnection implements Disposable {
           throw new ConnectionEndedError("lost", "the server closed the connection");
         }
         this.#bytesRead++;
-        this.#take(frame);
+        this.#receive(frame);
       }
     } catch (error) {
       this.#end(endingOf(error));
     }
   }
 
-  #take(frame: NonNullable<Awaited<ReturnType<Connection["readFrame"]>>>): void {
+  #receive(frame: NonNullable<Awaited<ReturnType<Connection["readFrame"]>>>): void {
     switch (frame.verb) {
       case "READY":
       case "REJECT":
       case "STORED":
-        if (frame.id === this.#current) this.#answers.push(frame);
+      case "BUNDLED":
+        // Answers that nobody expects are late ones, about what was given up.
+        this.#answers.get(frame.id)?.push(frame);
         return this.#notify();
       case "PING":
-        return void this.#connection.send({ verb: "PONG", n: frame.n });
+        // Bytes that move say more than a PONG, which would become part of the file.
+        if (!this.#isRaw) this.#connection.send({ verb: "PONG", n: frame.n });
+        return;
       case "BYE":
         throw new ConnectionEndedError("lost", `the server said bye (${frame.reason})`);
       case "REFUSE":
@@ -158,6 +183,10 @@ export class DataConnection implements Disposable {
       default:
         return; // Nothing else on this connection concerns a sender.
     }
+  }
+
+  #take(id: string | undefined): TransferAnswer | undefined {
+    return id === undefined ? undefined : this.#answers.get(id)?.shift();
   }
 
   #end(ending: ConnectionEndedError): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Address } from "../platform/address.ts";
+import { type Address, formatAddress } from "../platform/address.ts";
 import type { Clock } from "../platform/clock.ts";
 import { openDataDirectory } from "../platform/data_directory.ts";
 import { quoted } from "../platform/option_value.ts";
@@ -22,6 +22,7 @@ import {
   readSettings,
 } from "./settings.ts";
 import { ClientStore } from "./store.ts";
+import type { UploadMemory } from "./upload_memory.ts";
 
 /** The options that say how to reach the server. */
 export interface ConnectOptions {
@@ -51,6 +52,8 @@ export interface OpenClient extends Disposable {
   store: ClientStore;
   /** The way to the server. */
   access: ServerAccess;
+  /** The memory of uploads to that server, for one sender. */
+  uploads(): UploadMemory;
 }
 
 /** What people are told when nothing is encrypted. */
@@ -81,7 +84,14 @@ export async function openClient(
     epoch,
     memory: store,
   });
-  return { store, access, [Symbol.dispose]: () => store[Symbol.dispose]() };
+  // A server without an id, which was not joined, is known by its address.
+  const server = destination.serverId ?? destination.addresses.map(formatAddress).join(" ");
+  return {
+    store,
+    access,
+    uploads: () => store.uploads(server, crypto.randomUUID()),
+    [Symbol.dispose]: () => store[Symbol.dispose](),
+  };
 }
 
 /** Throws a `UsageError` for a name that no client can have. */

@@ -11,7 +11,7 @@ import { TransferError, unreadable } from "./transfer_error.ts";
 
 /** One file that is open for reading; whoever opened it closes it. */
 export interface SourceFile {
-  /** The open file, at its beginning. */
+  /** The open file. */
   file: Deno.FsFile;
   /** Its size, in bytes. */
   size: number;
@@ -22,7 +22,7 @@ export interface SourceFile {
 /** Opens a regular file whose name the server's gate will accept; rejects with a `TransferError`. */
 export async function openSource(path: string): Promise<SourceFile> {
   const facts = await attempt(path, () => Deno.stat(path));
-  if (facts.isDirectory) throw unreadable(path, "directories are not supported yet");
+  if (facts.isDirectory) throw unreadable(path, "it is a directory");
   if (!facts.isFile) throw unreadable(path, "it is no regular file");
   checkName(path);
   const file = await attempt(path, () => Deno.open(path));
@@ -32,15 +32,23 @@ export async function openSource(path: string): Promise<SourceFile> {
     return { file, size, mtime: mtime?.getTime() };
   } catch (error) {
     file.close();
-    throw unreadable(path, `it cannot be read: ${wordsOf(error)}`, error);
+    throw unreadable(path, whyUnreadable(error), error);
   }
+}
+
+/** Why the system does not let a file or folder be read, for people. */
+export function whyUnreadable(cause: unknown): string {
+  if (cause instanceof Deno.errors.NotFound) return "there is no such file";
+  if (cause instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  return `it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
 }
 
 function checkName(path: string): void {
   try {
     checkFileName(basename(path));
   } catch (cause) {
-    throw new TransferError(path, `its name is not allowed: ${wordsOf(cause)}`, {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new TransferError(path, `its name is not allowed: ${words}`, {
       exitCode: EXIT.refused,
       code: "bad_name",
       hint: "Send it under another name",
@@ -54,16 +62,6 @@ async function attempt<T>(path: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      throw unreadable(path, "there is no such file", cause);
-    }
-    if (cause instanceof Deno.errors.PermissionDenied) {
-      throw unreadable(path, "this user may not read it", cause);
-    }
-    throw unreadable(path, `it cannot be read: ${wordsOf(cause)}`, cause);
+    throw unreadable(path, whyUnreadable(cause), cause);
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

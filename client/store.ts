@@ -11,6 +11,7 @@ import { inTransaction, type Migration, openDatabase } from "../platform/databas
 import { MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
 import { ClientError } from "./client_error.ts";
 import { EXIT } from "./exit_code.ts";
+import { UPLOAD_MIGRATION, UploadMemory } from "./upload_memory.ts";
 
 /** A message of either direction. */
 export interface StoredMessage {
@@ -99,7 +100,7 @@ const MIGRATIONS: readonly Migration[] = [{
       received_at INTEGER NOT NULL
     ) STRICT;
   `,
-}];
+}, UPLOAD_MIGRATION];
 
 type Database = ReturnType<typeof openDatabase>;
 const encoder = new TextEncoder();
@@ -251,6 +252,11 @@ export class ClientStore implements Disposable {
   recall(key: string): string | undefined {
     const row = this.#database.prepare("SELECT value FROM facts WHERE key = ?").get(key);
     return row === undefined ? undefined : String(row.value);
+  }
+
+  /** The memory of uploads to the server with this id, for one sender: nobody else uses the word `holder`. */
+  uploads(server: string, holder: string): UploadMemory {
+    return new UploadMemory(this.#database, { clock: this.#clock, server, holder });
   }
 
   #prune(): void {

@@ -74,6 +74,14 @@ export function changed(path: string, { keepsConnection }: { keepsConnection: bo
   });
 }
 
+/** Another program of this machine, or another connection, has begun to send the same: it is left to that. */
+export function replaced(path: string): TransferError {
+  return new TransferError(path, "it is being sent by another hbclient now", {
+    code: "replaced",
+    hint: "Wait for the other one, or end it and run the same command again",
+  });
+}
+
 /** The connection ended, or stood still, before the server had stored the file. */
 export function cutOff(
   path: string,
@@ -83,7 +91,7 @@ export function cutOff(
   return new TransferError(path, `${how.reason}; ${sent}`, {
     exitCode: EXIT.timeout,
     code: how.code,
-    hint: "Send it again",
+    hint: "Run the same command again to go on from there",
     cause: how.cause,
   });
 }

@@ -1,46 +1,26 @@
 /**
- * Sends files over one data connection after another, as many as it takes, and says of each what became of it.
+ * Sends files and folders over one data connection after another, as many as it takes, and says what became of
+ * each. What is not done when it ends is remembered, and goes on when the same is sent again.
  *
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { type Clock, type Random, sleep } from "../platform/clock.ts";
 import { uuidV7 } from "../platform/random.ts";
-import { byteStream, ProtocolError, pumpBytes, TRANSFER_STALL_MS } from "../protocol/mod.ts";
-import { ClientError, RefusedError } from "./client_error.ts";
-import { ConnectionEndedError, DataConnection, type TransferAnswer } from "./data_connection.ts";
+import { TRANSFER_STALL_MS } from "../protocol/mod.ts";
+import { CannotConnectError, ClientError, RefusedError } from "./client_error.ts";
+import { ConnectionEndedError, DataConnection } from "./data_connection.ts";
 import type { Dialled } from "./dial.ts";
 import { EXIT } from "./exit_code.ts";
+import { FileTransfer, type FileTransferPorts, OtherFileError } from "./file_transfer.ts";
+import { busyPause, Patience, type Pause } from "./patience.ts";
 import { openSource, type SourceFile } from "./source_file.ts";
-import { changed, cutOff, rejected, TransferError } from "./transfer_error.ts";
+import { changed, cutOff, replaced, TransferError } from "./transfer_error.ts";
+import type { UploadMemory } from "./upload_memory.ts";
+import type { StoredFile, UploadProgress } from "./upload_progress.ts";
 
-/** How far one file is. */
-export interface UploadProgress {
-  /** The path as the person named it. */
-  path: string;
-  /** What is being done. */
-  phase: "sending" | "verifying";
-  /** Bytes handed to the network. */
-  sent: number;
-  /** Bytes of the file. */
-  size: number;
-}
-
-/** A file that the server has stored. */
-export interface StoredFile {
-  /** The transfer's id. */
-  id: string;
-  /** The path as the person named it. */
-  path: string;
-  /** Its name on the server. */
-  as: string;
-  /** Its size. */
-  bytes: number;
-  /** SHA-256 of its bytes in hex, the same on both sides. */
-  sha256: string;
-}
+export type { StoredFile, UploadPhase, UploadProgress } from "./upload_progress.ts";
 
 /** What an {@linkcode Uploader} works with. */
 export interface UploadPorts {
@@ -49,10 +29,14 @@ export interface UploadPorts {
   /** Chance. */
   random: Random;
   /** Opens one connection of role `data`. */
-  connect: () => Promise<Pick<Dialled, "connection">>;
+  connect: (signal?: AbortSignal) => Promise<Pick<Dialled, "connection">>;
+  /** Remembers what is not done; without it nothing goes on after this process. */
+  memory?: UploadMemory;
   /** Called when there is something to say besides. */
   onNotice?: (notice: string) => void;
-  /** Ends a wait for a busy server. */
+  /** Called whenever another phase begins; `progress` tells which. */
+  onPhase?: () => void;
+  /** Pauses everything: what the server has got, it keeps. */
   signal?: AbortSignal;
 }
 
@@ -61,51 +45,79 @@ export const BUSY_LIMIT_MS = 60_000;
 /** Longest time from the last byte to STORED, in milliseconds: what buffers on the way still hold must arrive,
  * and the server syncs the whole file to its disk. */
 export const VERIFY_LIMIT_MS = 300_000;
-/** Shortest and longest pause before a busy server is asked again, in milliseconds. */
-const BUSY_PAUSE_MS = [1_000, 5_000] as const;
 /** Time for END to leave, in milliseconds. */
 const END_LIMIT_MS = 2_000;
+/** Time for a fresh connection that takes an upload back, in milliseconds. */
+const CANCEL_LIMIT_MS = 5_000;
+/** REJECT codes after which the same upload may go on later. */
+const RESUMABLE_CODES: readonly string[] = ["no_space", "quota", "io", "lost", "stalled", "full"];
 
-/** One file that is being sent. */
-interface Source extends SourceFile {
+/** An upload and what it needs of one connection after another. */
+interface Job {
+  /** The path as the person named it. */
   path: string;
+  /** What it is remembered under. */
+  key: string;
+  /** The id of the transfer or manifest. */
   id: string;
+  /** The transfer that this one stands in for, until the server has been told. */
+  withdrawn: string | undefined;
 }
 
-/** Sends files one after the other; closes its connection when disposed of. */
+/** Sends one thing after the other; closes its connection when disposed of. */
 export class Uploader implements AsyncDisposable {
   readonly #ports: UploadPorts;
   #connection: DataConnection | undefined;
-  #current: { source: Source; phase: UploadProgress["phase"]; writtenBefore: number } | undefined;
+  #hasConnected = false;
+  #progress: () => UploadProgress | undefined = () => undefined;
+  #lastId = "";
+  #unfinished: Job | undefined;
 
   /** Connects when the first file is sent. */
   constructor(ports: UploadPorts) {
     this.#ports = ports;
   }
 
-  /** How far the file is that is being sent; undefined between files. */
+  /** How far it is with what is being sent; undefined in between. */
   get progress(): UploadProgress | undefined {
-    if (this.#current === undefined) return undefined;
-    const { source: { path, size }, phase, writtenBefore } = this.#current;
-    const written = (this.#connection?.bytesWritten ?? 0) - writtenBefore;
-    return { path, phase, sent: Math.min(size, Math.max(0, written)), size };
+    return this.#progress();
   }
 
-  /** Sends one file under a new `id` and resolves once the server has stored it; rejects with a `ClientError`. */
-  async send(path: string, id: string = uuidV7(this.#ports.clock)): Promise<StoredFile> {
-    const { file, size, mtime } = await openSource(path);
-    using _file = file;
-    const source = { path, id, file, size, mtime };
-    const connection = await this.#connected();
-    this.#current = { source, phase: "sending", writtenBefore: Infinity };
+  /** The id of what was sent last, or is being sent. */
+  get lastId(): string {
+    return this.#lastId;
+  }
+
+  /** Sends one file and resolves once the server has stored it; rejects with a `ClientError`. */
+  async send(path: string): Promise<StoredFile> {
+    this.#lastId = uuidV7(this.#ports.clock);
+    const source = await openSource(path);
+    using _file = source.file;
+    const job = this.#begin(path, source);
+    return await this.#persist(job, (ports) => this.#sendFile(job, { source, ports }));
+  }
+
+  /**
+   * Takes back what was not finished when `abort()` was called: the server deletes what it has of it. False when
+   * there is nothing to take back, or the server cannot be told.
+   */
+  async cancel(): Promise<boolean> {
+    const job = this.#unfinished;
+    if (job === undefined) return false;
+    this.#unfinished = undefined;
+    this.#ports.memory?.forget(job.key);
+    const controller = new AbortController();
+    using _limit = this.#ports.clock.after(CANCEL_LIMIT_MS, () => controller.abort());
     try {
-      return await this.#transfer(source, connection);
+      const { connection } = await this.#ports.connect(controller.signal);
+      using data = new DataConnection(connection, this.#ports.clock);
+      data.send({ verb: "CANCEL", id: job.id });
+      data.send({ verb: "END" });
+      await data.finish(END_LIMIT_MS);
+      return true;
     } catch (error) {
-      const explained = this.#explain(error, source);
-      if (!(explained instanceof TransferError && explained.keepsConnection)) this.#drop();
-      throw explained;
-    } finally {
-      this.#current = undefined;
+      if (error instanceof ClientError || controller.signal.aborted) return false;
+      throw error;
     }
   }
 
@@ -116,11 +128,152 @@ export class Uploader implements AsyncDisposable {
     if (connection === undefined || connection.ending !== undefined) return;
     connection.send({ verb: "END" });
     await connection.finish(END_LIMIT_MS);
+    connection[Symbol.dispose]();
   }
 
-  /** Closes at once, for a person who does not want to wait. */
+  /** Closes at once, for a person who does not want to wait; the server keeps what it has got. */
   abort(): void {
     this.#drop();
+  }
+
+  /** Chooses the id: that of an earlier try with the same file, or a new one. */
+  #begin(path: string, { size, mtime = -1 }: SourceFile): Job {
+    const { memory, onNotice } = this.#ports;
+    const key = resolve(path);
+    const before = memory?.find(key);
+    const job: Job = { path, key, id: this.#lastId, withdrawn: undefined };
+    if (before?.kind === "file" && before.size === size && before.mtime === Math.trunc(mtime)) {
+      job.id = before.id;
+    } else if (before !== undefined) {
+      job.withdrawn = before.id;
+      onNotice?.(`${path} has changed since; starting over`);
+    }
+    this.#remember(job, { size, mtime });
+    return job;
+  }
+
+  #remember(job: Job, { size, mtime = -1 }: { size: number; mtime: number | undefined }): void {
+    this.#lastId = job.id;
+    this.#ports.memory?.begin(job.key, {
+      id: job.id,
+      kind: "file",
+      size,
+      mtime: Math.trunc(mtime),
+    });
+  }
+
+  async #sendFile(
+    job: Job,
+    { source, ports }: { source: SourceFile; ports: FileTransferPorts },
+  ): Promise<StoredFile> {
+    const { path } = job;
+    const { connection } = ports;
+    const { size, mtime } = await source.file.stat();
+    if (size !== source.size || mtime?.getTime() !== source.mtime) {
+      connection.send({ verb: "CANCEL", id: job.id });
+      throw changed(path, { keepsConnection: true });
+    }
+    try {
+      return await this.#offer(job, { source, ports });
+    } catch (error) {
+      if (!(error instanceof OtherFileError)) throw error;
+      ports.onNotice(`The server stored another file instead of ${path}; starting over`);
+      job.id = uuidV7(ports.clock);
+      this.#remember(job, source);
+      return await this.#offer(job, { source, ports });
+    }
+  }
+
+  async #offer(
+    { path, id }: Job,
+    { source, ports }: { source: SourceFile; ports: FileTransferPorts },
+  ): Promise<StoredFile> {
+    using transfer = new FileTransfer({ path, id, name: [basename(path)], source }, ports);
+    this.#progress = () => transfer.progress;
+    using _watch = ports.connection.watchProgress(() => limitOf(transfer));
+    await transfer.send();
+    return await transfer.stored();
+  }
+
+  /** Runs `attempt` over one connection after another until it is done or there is no point in going on. */
+  async #persist<T>(job: Job, attempt: (ports: FileTransferPorts) => Promise<T>): Promise<T> {
+    const { clock, memory, signal } = this.#ports;
+    const patience = new Patience(this.#ports);
+    this.#unfinished = job;
+    let held = 0;
+    const onHeld = (bytes: number) => {
+      if (bytes > held) patience.progressed();
+      held = Math.max(held, bytes);
+    };
+    try {
+      while (true) {
+        try {
+          const connection = await this.#connected();
+          if (job.withdrawn !== undefined) connection.send({ verb: "CANCEL", id: job.withdrawn });
+          job.withdrawn = undefined;
+          const done = await attempt(this.#portsOf(connection, onHeld));
+          this.#finish(job);
+          return done;
+        } catch (error) {
+          if (!(error instanceof TransferError && error.keepsConnection)) this.#drop();
+          signal?.throwIfAborted();
+          if (!this.#isTransient(error)) throw this.#settled(job, error);
+          if (memory?.holds(job.key) === false) throw replaced(job.path);
+          await this.#pause(error, { job, pause: patience.next() });
+        }
+      }
+    } finally {
+      this.#progress = () => undefined;
+    }
+  }
+
+  #portsOf(connection: DataConnection, onHeld: (bytes: number) => void): FileTransferPorts {
+    const { clock, random, signal, onNotice, onPhase } = this.#ports;
+    return {
+      connection,
+      clock,
+      random,
+      signal,
+      onNotice: (notice) => onNotice?.(notice),
+      onPhase: () => onPhase?.(),
+      onHeld,
+    };
+  }
+
+  #finish(job: Job): void {
+    this.#unfinished = undefined;
+    this.#ports.memory?.forget(job.key);
+  }
+
+  /** Forgets what cannot go on later; returns the error. */
+  #settled(job: Job, error: unknown): unknown {
+    const isResumable = error instanceof ClientError && RESUMABLE_CODES.includes(error.code);
+    const isTakenOver = error instanceof TransferError && error.code === "replaced";
+    if (error instanceof TransferError && !isResumable && !isTakenOver) this.#finish(job);
+    return error;
+  }
+
+  /** Whether the next try may find things better by itself. */
+  #isTransient(error: unknown): boolean {
+    if (error instanceof ConnectionEndedError) return true;
+    if (!this.#hasConnected) return false;
+    return error instanceof CannotConnectError ||
+      (error instanceof RefusedError && error.code === "closed");
+  }
+
+  /** Waits before the next try; rejects when the time for tries is over. */
+  async #pause(error: unknown, { job, pause }: { job: Job; pause: Pause | undefined }) {
+    const { clock, signal, onNotice, onPhase } = this.#ports;
+    const last = this.#progress();
+    if (pause === undefined) throw givenUp(error, job.path, last);
+    this.#progress = () => last === undefined ? undefined : { ...last, phase: "waiting" };
+    onPhase?.();
+    // Said once until something moves again.
+    if (pause.isFirst) {
+      const words = error instanceof Error ? error.message : String(error);
+      onNotice?.(`Sending ${job.path} was interrupted (${words}); trying again`);
+    }
+    await sleep(clock, pause.ms, signal);
   }
 
   #drop(): void {
@@ -134,6 +287,7 @@ export class Uploader implements AsyncDisposable {
     }
     const { clock } = this.#ports;
     const { connection } = await this.#connectPatiently();
+    this.#hasConnected = true;
     return this.#connection = new DataConnection(connection, clock);
   }
 
@@ -144,11 +298,10 @@ export class Uploader implements AsyncDisposable {
     let isFirst = true;
     while (true) {
       try {
-        return await connect();
+        return await connect(signal);
       } catch (error) {
         if (!(error instanceof RefusedError) || error.code !== "full") throw error;
-        const [shortest, longest] = BUSY_PAUSE_MS;
-        const pause = shortest + random() * (longest - shortest);
+        const pause = busyPause(random);
         if (clock.now() + pause > deadline) {
           throw new ClientError(error.message, {
             exitCode: EXIT.timeout,
@@ -163,97 +316,18 @@ export class Uploader implements AsyncDisposable {
       }
     }
   }
-
-  async #transfer(source: Source, connection: DataConnection): Promise<StoredFile> {
-    const { path, id, size, mtime } = source;
-    let sha256: string;
-    {
-      using _watch = connection.watchProgress(TRANSFER_STALL_MS);
-      connection.offer({
-        verb: "FILE",
-        id,
-        path: [basename(path)],
-        size,
-        // The protocol has no times before 1970.
-        ...(mtime === undefined || mtime < 0 ? {} : { mtime }),
-      });
-      requireReady(await connection.answer(), source);
-      const writtenBefore = connection.bytesWritten;
-      this.#current = { source, phase: "sending", writtenBefore };
-      sha256 = await this.#sendBytes(source, connection);
-    }
-    await this.#requireUnchanged(source, connection);
-    if (this.#current !== undefined) this.#current.phase = "verifying";
-    using _watch = connection.watchProgress(VERIFY_LIMIT_MS);
-    connection.send({ verb: "SUM", id, bytes: size, sha256 });
-    const answer = await connection.answer();
-    if (answer.verb === "REJECT") throw rejected(path, answer, { midway: false });
-    if (answer.verb !== "STORED" || answer.sha256 !== sha256 || answer.bytes !== size) {
-      throw new TransferError(path, "the server says it stored other bytes than were sent", {
-        exitCode: EXIT.integrity,
-        code: "integrity",
-        hint: "Delete it on the server and send it again",
-      });
-    }
-    return { id, path, as: answer.as, bytes: size, sha256 };
-  }
-
-  /** Sends exactly the announced bytes and resolves with their SHA-256 in hex. */
-  async #sendBytes(source: Source, connection: DataConnection): Promise<string> {
-    const { path, file, size } = source;
-    const hash = createHash("sha256");
-    const read = async (into: Uint8Array) => {
-      try {
-        return await file.read(into);
-      } catch (cause) {
-        throw new TransferError(path, `it cannot be read: ${wordsOf(cause)}`, {
-          exitCode: EXIT.source,
-          code: "unreadable",
-          cause,
-        });
-      }
-    };
-    await pumpBytes(byteStream({ read }, { length: size }), async (chunk) => {
-      hash.update(chunk);
-      const answer = await connection.write(chunk);
-      if (answer?.verb === "REJECT") throw rejected(path, answer, { midway: true });
-      if (answer !== undefined) throw outOfPlace(answer, source);
-    });
-    return hash.digest("hex");
-  }
-
-  async #requireUnchanged(source: Source, connection: DataConnection): Promise<void> {
-    const { size, mtime } = await source.file.stat();
-    if (size === source.size && mtime?.getTime() === source.mtime) return;
-    connection.send({ verb: "CANCEL", id: source.id });
-    throw changed(source.path, { keepsConnection: true });
-  }
-
-  #explain(error: unknown, { path, size }: Source): unknown {
-    if (error instanceof ConnectionEndedError) {
-      const { code, message: reason } = error;
-      const sent = this.progress?.sent ?? 0;
-      return cutOff(path, { reason, code, sent, size, cause: error });
-    }
-    // The file has become shorter: the bytes that the server waits for do not exist.
-    if (error instanceof ProtocolError && error.code === "truncated") {
-      return changed(path, { keepsConnection: false });
-    }
-    return error;
-  }
 }
 
-function requireReady(answer: TransferAnswer, source: Source): void {
-  if (answer.verb === "REJECT") throw rejected(source.path, answer, { midway: false });
-  if (answer.verb !== "READY" || answer.offset !== 0) throw outOfPlace(answer, source);
+/** Time without a byte after which a connection has stalled, in milliseconds. */
+function limitOf(transfer: FileTransfer): number {
+  if (transfer.isHashing) return Infinity;
+  const { phase } = transfer.progress;
+  return phase === "verifying" || phase === "checking" ? VERIFY_LIMIT_MS : TRANSFER_STALL_MS;
 }
 
-function outOfPlace(answer: TransferAnswer, { path }: Source): TransferError {
-  return new TransferError(path, `the server broke the protocol with ${answer.verb}`, {
-    code: "protocol",
-  });
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function givenUp(error: unknown, path: string, last: UploadProgress | undefined): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = error instanceof ConnectionEndedError ? error.code : "lost";
+  const { sent = 0, size = 0 } = last ?? {};
+  return cutOff(path, { reason: error.message, code, sent, size, cause: error });
 }

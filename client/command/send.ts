@@ -6,7 +6,6 @@
 
 import { quoted } from "../../platform/option_value.ts";
 import { formatSize } from "../../platform/quantity.ts";
-import { uuidV7 } from "../../platform/random.ts";
 import { CannotConnectError, ClientError, RefusedError } from "../client_error.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { openClient } from "../open_client.ts";
@@ -25,7 +24,8 @@ export async function sendCommand(
   await using uploader = new Uploader({
     clock,
     random,
-    connect: () => client.access.connect({ role: "data", signal: stopping }),
+    connect: (signal) => client.access.connect({ role: "data", ...(signal && { signal }) }),
+    memory: client.uploads(),
     onNotice: (notice) => terminal.talk(`hbclient: ${notice}`),
     signal: stopping,
   });
@@ -36,8 +36,8 @@ export async function sendCommand(
   for (const path of paths) {
     const previous = failures.at(-1);
     const hopeless = previous !== undefined && isHopeless(previous);
-    const id = uuidV7(clock);
-    const result = hopeless ? previous : await attempt(uploader, { path, id });
+    const result = hopeless ? previous : await attempt(uploader, path);
+    const id = uploader.lastId;
     stopping.throwIfAborted();
     if (result instanceof ClientError) failures.push(result);
     report(result, { path, id, json: options.json, context, repeated: hopeless });
@@ -61,10 +61,10 @@ export function storedLine({ path, as, bytes }: StoredFile): string {
 
 async function attempt(
   uploader: Uploader,
-  { path, id }: { path: string; id: string },
+  path: string,
 ): Promise<StoredFile | ClientError> {
   try {
-    return await uploader.send(path, id);
+    return await uploader.send(path);
   } catch (error) {
     if (error instanceof ClientError) return error;
     throw error;
