@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import * as fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -456,4 +457,43 @@ Deno.test("two clients share one copy, which goes with the last of them", async 
     await server.until(() => server.pushes.length === index + 1);
     await server.until(async () => (await copies()).length === (index === 0 ? 1 : 0));
   }
+});
+
+Deno.test("whatever a client says, the push waits with its copy or has ended without, and can then be had whole", async () => {
+  const offset = fc.constantFrom(0, 1, 1_500, 2_999, 3_000, 3_001);
+  const step = fc.oneof(
+    fc.record({ say: fc.constant("FETCH" as const), offset }),
+    fc.record({ say: fc.constant("READY" as const), offset }),
+    fc.record({ say: fc.constantFrom("STORED", "LIE", "REJECT", "LATER", "END") }),
+    fc.record({ say: fc.constant("close" as const) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      await using place = await begin({ bytes: bytesOf(3_000) });
+      const { server, till, bytes, id, copy } = place;
+      let { peer } = place;
+      for (const { say, ...rest } of steps) {
+        const fields = { id, as: "a", bytes: 3_000, sha256: sha256(bytes), code: "io", ...rest };
+        const later = { ...fields, reason: "x", retry: say === "LATER" };
+        const verb = say === "LIE" ? "STORED" : say === "LATER" ? "REJECT" : say;
+        if (say === "close") await peer.close();
+        else if (!peer.connection.closed) {
+          const lie = say === "LIE" ? { bytes: 2 } : {};
+          // The server may have closed the connection for what was said before.
+          await peer.sendUnchecked(verb, { ...later, ...lie }).catch(() => peer.close());
+        }
+        if (say === "close" || say === "END") {
+          peer = await server.connect(till, { role: "data" });
+        }
+        await server.clock.advance(0);
+      }
+      await peer.close();
+      const waits = place.state() === "queued" || place.state() === "sent";
+      await server.until(async () => await exists(copy) === waits);
+      if (!waits) return;
+      const again = await server.connect(till, { role: "data" });
+      assert(Buffer.from((await place.take(again)).bytes).equals(bytes));
+    }),
+    { numRuns: 60 },
+  );
 });
