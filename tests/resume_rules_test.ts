@@ -14,7 +14,8 @@ import { until } from "./until.ts";
 
 const ID = "019aa8d0-0000-7000-8000-000000000001";
 const OTHER_ID = "019aa8d0-0000-7000-8000-000000000002";
-const MB = 1_000_000;
+/** Bytes reach the disk in pieces of this size, and the rest when the connection ends. */
+const MIB = 1024 * 1024;
 const OPEN = ["--interval", "1", "--plaintext", "--open"];
 
 function connect(server: RunningServer): Promise<Peer> {
@@ -44,10 +45,10 @@ async function stagedBytes({ files }: RunningServer): Promise<number> {
 
 Deno.test("bytes whose digest differs from the sender's are dropped, and the file starts over (fault 11) [HB-112] [HB-111]", async () => {
   await using server = await RunningServer.start({ args: OPEN });
-  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MB) };
-  await sendPart(server, file, 3 * MB);
+  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MIB) };
+  await sendPart(server, file, 3 * MIB);
   // The same id, name and size, and other bytes.
-  const changed = { ...file, bytes: sampleBytes(4 * MB) };
+  const changed = { ...file, bytes: sampleBytes(4 * MIB) };
   using peer = await connect(server);
   const answer = await offerFile(peer, changed);
   assertEquals(said(answer), "READY 0");
@@ -58,9 +59,9 @@ Deno.test("bytes whose digest differs from the sender's are dropped, and the fil
 
 Deno.test("another file of the same name and size gets nothing of the first (fault 11) [HB-110]", async () => {
   await using server = await RunningServer.start({ args: OPEN });
-  const first = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MB) };
-  const second = { id: OTHER_ID, path: ["a.bin"], bytes: sampleBytes(4 * MB) };
-  await sendPart(server, first, 3 * MB);
+  const first = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MIB) };
+  const second = { id: OTHER_ID, path: ["a.bin"], bytes: sampleBytes(4 * MIB) };
+  await sendPart(server, first, 3 * MIB);
   using peer = await connect(server);
   const answer = await offerFile(peer, second);
   assertEquals(said(answer), "READY 0");
@@ -73,9 +74,9 @@ Deno.test("another file of the same name and size gets nothing of the first (fau
 
 Deno.test("the same id with another size starts over (fault 11) [HB-110]", async () => {
   await using server = await RunningServer.start({ args: OPEN });
-  const bytes = sampleBytes(4 * MB);
-  await sendPart(server, { id: ID, path: ["a.bin"], bytes }, 3 * MB);
-  const shorter = { id: ID, path: ["a.bin"], bytes: bytes.slice(0, 2 * MB) };
+  const bytes = sampleBytes(4 * MIB);
+  await sendPart(server, { id: ID, path: ["a.bin"], bytes }, 3 * MIB);
+  const shorter = { id: ID, path: ["a.bin"], bytes: bytes.slice(0, 2 * MIB) };
   using peer = await connect(server);
   const answer = await offerFile(peer, shorter);
   assertEquals(said(answer), "READY 0");
@@ -85,22 +86,22 @@ Deno.test("the same id with another size starts over (fault 11) [HB-110]", async
 
 Deno.test("a sender that names another offset than was proposed, or sends bytes before it is agreed, ends its connection and spoils nothing (fault 13) [HB-111]", async () => {
   await using server = await RunningServer.start({ args: OPEN });
-  const { bytes, ...file } = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MB) };
-  await sendPart(server, { ...file, bytes }, 3 * MB);
+  const { bytes, ...file } = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MIB) };
+  await sendPart(server, { ...file, bytes }, 3 * MIB);
   const prefix = (offset: number) => sha256(bytes.subarray(0, offset));
   const wrong = [
     (peer: Peer, offset: number) =>
       peer.send({ verb: "PREFIX", id: ID, offset: offset - 1, sha256: prefix(offset - 1) }),
     (peer: Peer, offset: number) =>
       peer.send({ verb: "PREFIX", id: OTHER_ID, offset, sha256: prefix(offset) }),
-    (peer: Peer) => peer.sendBytes(bytes.subarray(3 * MB)),
+    (peer: Peer) => peer.sendBytes(bytes.subarray(3 * MIB)),
     (peer: Peer) => peer.send({ verb: "SUM", id: ID, bytes: bytes.length, sha256: sha256(bytes) }),
   ];
   for (const [at, act] of wrong.entries()) {
     using peer = await connect(server);
     peer.send({ verb: "FILE", ...file, size: bytes.length });
     const { offset } = await peer.next("READY");
-    assertEquals(offset, 3 * MB, `before ${at}`);
+    assertEquals(offset, 3 * MIB, `before ${at}`);
     await act(peer, offset);
     const verbs = (await peer.rest()).map(({ verb }) => verb);
     assert(verbs.every((verb) => verb === "REFUSE"), `${at}: ${verbs}`);
@@ -113,23 +114,23 @@ Deno.test("a sender that names another offset than was proposed, or sends bytes 
 
 Deno.test("a transfer that comes on a new connection is taken from the old one, and what that still sends goes nowhere (fault 12) [HB-114]", async () => {
   await using server = await RunningServer.start({ args: OPEN });
-  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(6 * MB) };
+  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(6 * MIB) };
   using old = await connect(server);
   assertEquals((await offerFile(old, file)).verb, "READY");
-  await old.sendBytes(file.bytes.subarray(0, 3 * MB));
-  await until(async () => await stagedBytes(server) >= 3 * MB, { what: "the bytes in staging" });
+  await old.sendBytes(file.bytes.subarray(0, 3 * MIB));
+  await until(async () => await stagedBytes(server) >= 3 * MIB, { what: "the bytes in staging" });
   using fresh = await connect(server);
   const answer = await offerFile(fresh, file);
-  assertEquals(said(answer), `READY ${3 * MB}`, "all of the old one was brought to disk first");
+  assertEquals(said(answer), `READY ${3 * MIB}`, "all of the old one was brought to disk first");
   // Other bytes than the right ones: they would be noticed.
-  await old.sendBytes(new Uint8Array(2 * MB)).catch(() => {
+  await old.sendBytes(new Uint8Array(2 * MIB)).catch(() => {
     // Closed already, as it should be.
   });
-  assertEquals((await sendRest(fresh, file, 3 * MB)).verb, "STORED");
+  assertEquals((await sendRest(fresh, file, 3 * MIB)).verb, "STORED");
   const verbs = (await old.rest()).map((frame) => "code" in frame ? frame.code : frame.verb);
   assert(verbs.every((verb) => verb === "busy"), `${verbs}`);
   assertEquals(await Deno.readFile(join(server.files, "till-3", "a.bin")), file.bytes);
-  assertEquals(await published(server.files), ["till-3", `till-3/a.bin: ${6 * MB}`]);
+  assertEquals(await published(server.files), ["till-3", `till-3/a.bin: ${6 * MIB}`]);
 });
 
 Deno.test("a stored transfer that is offered again is answered STORED with its figures, also after a restart, and stored once [HB-113]", async () => {
@@ -149,14 +150,14 @@ Deno.test("a stored transfer that is offered again is answered STORED with its f
 
 Deno.test("CANCEL between two transfers deletes what was kept of that one, and of no other [HB-115]", async () => {
   await using server = await RunningServer.start({ args: OPEN });
-  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(2 * MB) };
-  const other = { id: OTHER_ID, path: ["b.bin"], bytes: sampleBytes(2 * MB) };
-  await sendPart(server, file, MB);
+  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(2 * MIB) };
+  const other = { id: OTHER_ID, path: ["b.bin"], bytes: sampleBytes(2 * MIB) };
+  await sendPart(server, file, MIB);
   {
     using peer = await connect(server);
     assertEquals((await offerFile(peer, other)).verb, "READY");
-    await peer.sendBytes(other.bytes.subarray(0, MB));
-    await until(async () => await stagedBytes(server) >= 2 * MB, { what: "both in staging" });
+    await peer.sendBytes(other.bytes.subarray(0, MIB));
+    await until(async () => await stagedBytes(server) >= 2 * MIB, { what: "both in staging" });
   }
   using peer = await connect(server);
   peer.send({ verb: "CANCEL", id: ID });
@@ -165,16 +166,16 @@ Deno.test("CANCEL between two transfers deletes what was kept of that one, and o
   await peer.rest();
   using again = await connect(server);
   again.send({ verb: "FILE", id: OTHER_ID, path: other.path, size: other.bytes.length });
-  assertEquals((await again.next("READY")).offset, MB);
+  assertEquals((await again.next("READY")).offset, MIB);
 });
 
 Deno.test("a partial survives a restart of the server, and a power cut's older length is offered when the newer one is wrong (fault 20) [HB-110] [HB-111]", async () => {
   await using desk = await temporaryDirectory();
   const data = join(desk.path, "server");
-  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MB) };
+  const file = { id: ID, path: ["a.bin"], bytes: sampleBytes(4 * MIB) };
   {
     await using server = await RunningServer.start({ args: OPEN, data });
-    await sendPart(server, file, 3 * MB);
+    await sendPart(server, file, 3 * MIB);
     await server.stop();
   }
   // What was never synced comes back as zeros.
@@ -185,8 +186,8 @@ Deno.test("a partial survives a restart of the server, and a power cut's older l
   }
   await using server = await RunningServer.start({ args: OPEN, data });
   using peer = await connect(server);
-  assertEquals(said(await offerFile(peer, file)), `READY ${3 * MB}`);
-  assertEquals((await sendRest(peer, file, 3 * MB)).verb, "STORED");
+  assertEquals(said(await offerFile(peer, file)), `READY ${3 * MIB}`);
+  assertEquals((await sendRest(peer, file, 3 * MIB)).verb, "STORED");
   assertEquals(await Deno.readFile(join(server.files, "till-3", "a.bin")), file.bytes);
 });
 
@@ -196,9 +197,9 @@ Deno.test("a source that changed since it was cut starts over and says so (fault
   await using proxy = await CuttingProxy.start(server.port);
   await using client = await RunningClient.join(server, "till-3", { address: proxy.address });
   const path = join(desk.path, "a.bin");
-  await Deno.writeFile(path, sampleBytes(10 * MB));
+  await Deno.writeFile(path, sampleBytes(10 * MIB));
   {
-    const hold = proxy.holdAt(proxy.passed.toServer + 5 * MB);
+    const hold = proxy.holdAt(proxy.passed.toServer + 5 * MIB);
     await using sending = client.start("send", path);
     await hold.reached;
     sending.signal("SIGKILL");
@@ -206,12 +207,12 @@ Deno.test("a source that changed since it was cut starts over and says so (fault
     hold.release();
   }
   // The same size, and other bytes.
-  const bytes = sampleBytes(10 * MB);
+  const bytes = sampleBytes(10 * MIB);
   await Deno.writeFile(path, bytes);
   const { code, stdout, stderr } = await client.command("send", path);
   assertEquals(code, 0, stderr);
   assertMatch(stdout + stderr, /changed/);
-  assertEquals(await published(server.files), ["till-3", `till-3/a.bin: ${10 * MB}`]);
+  assertEquals(await published(server.files), ["till-3", `till-3/a.bin: ${10 * MIB}`]);
   assertEquals(await Deno.readFile(join(server.files, "till-3", "a.bin")), bytes);
   await until(async () => (await staged(server.files)).length === 0, { what: "an empty staging" });
 });

@@ -5,9 +5,11 @@ import { dirname, join } from "node:path";
 import { itemId, MAX_BUNDLE_BYTES } from "../protocol/mod.ts";
 import { Peer } from "./peer.ts";
 import { offerFile, said, sendFile, sendRest } from "./peer_upload.ts";
+import { staged } from "./published_watch.ts";
 import { RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256 } from "./sample_file.ts";
 import { temporaryDirectory, walk } from "./temporary_directory.ts";
+import { until } from "./until.ts";
 
 const ID = "019aa8d0-0000-7000-8000-000000000001";
 const MANIFEST = "019aa8d0-0000-7000-9000-000000000001";
