@@ -11,7 +11,7 @@ import { formatDuration, formatSize } from "../platform/quantity.ts";
 import type { Terminal } from "../platform/terminal.ts";
 import type { AgentState, MessageAnswer } from "./agent.ts";
 import type { PushOffer } from "./download.ts";
-import type { RefusedFile } from "./receive.ts";
+import type { RefusedFile } from "./push_queue.ts";
 import type { ReceivedFile, StoredMessage } from "./store.ts";
 import type { StoredFile } from "./upload.ts";
 

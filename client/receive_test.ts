@@ -11,7 +11,8 @@ import {
   sha256Of,
 } from "./fake_pushing_server.ts";
 import { InboxFolder, type InboxFolderOptions } from "./inbox_folder.ts";
-import { LATER_MS, MAX_WAITING_PUSHES, Receiver, type RefusedFile, SWEEP_MS } from "./receive.ts";
+import { LATER_MS, MAX_WAITING_PUSHES, type RefusedFile } from "./push_queue.ts";
+import { Receiver, SWEEP_MS } from "./receive.ts";
 import { ClientStore, type ReceivedFile } from "./store.ts";
 
 type Answer = FrameOf<"REJECT"> | FrameOf<"STORED">;
