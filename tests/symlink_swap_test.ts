@@ -132,6 +132,11 @@ linkTest(
     await on.peer.sendBytes(BYTES.subarray(0, 500_000));
     on.peer.connection.close();
     const staging = join(files, ".staging");
+    const sizes = async () =>
+      await Promise.all(
+        (await staged(files)).map(async (path) => (await Deno.stat(join(staging, path))).size),
+      );
+    await until(async () => (await sizes()).includes(500_000), { what: "the bytes on disk" });
     using again = await Peer.connect(on.server, { role: "data", name: "till-3" });
     for (const path of await walk(staging)) {
       const { isFile } = await Deno.lstat(join(staging, path));
