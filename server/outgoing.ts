@@ -78,16 +78,22 @@ export interface OutgoingOptions {
 }
 
 /** Room for copies on a disk, kept free of what else is promised there. */
-export function roomOn(space: DiskSpace): OutgoingOptions["reserve"] {
+export function roomOn(findSpace: () => Promise<DiskSpace>): OutgoingOptions["reserve"] {
   return async (bytes) => {
+    let space: DiskSpace;
+    try {
+      space = await findSpace();
+    } catch {
+      return UNKNOWN_SPACE; // The folder is gone, or may not be looked at: there is no room in it either way.
+    }
     const answer = await space.reserve(bytes);
     if (!isNoSpace(answer)) return answer;
-    if (answer.cause !== undefined) {
-      return "the free space of the server's disk cannot be found out";
-    }
+    if (answer.cause !== undefined) return UNKNOWN_SPACE;
     return `it needs ${bytes} bytes and the server's disk has room for ${answer.free}`;
   };
 }
+
+const UNKNOWN_SPACE = "the free space of the server's disk cannot be found out";
 
 /** The folder of outgoing files of one server. */
 export class Outgoing {

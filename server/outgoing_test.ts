@@ -129,7 +129,7 @@ Deno.test("copy() holds room on a disk for what it has not written yet", async (
     minFreeBytes: 1_000,
     statfs: () => Promise.resolve(facts),
   });
-  await using place = await begin({ reserve: roomOn(space) });
+  await using place = await begin({ reserve: roomOn(() => Promise.resolve(space)) });
   const large = await place.write("large.bin", new Uint8Array(9_001));
   const words = await refused(place.outgoing.copy(large), "no_space");
   assertStringIncludes(words, "needs 9001 bytes and the server's disk has room for 9000");
@@ -143,9 +143,12 @@ Deno.test("copy() holds room on a disk for what it has not written yet", async (
 
 Deno.test("copy() takes free space that cannot be found out for none", async () => {
   const space = new DiskSpace({ directory: "/", statfs: () => Promise.reject(new Error("EIO")) });
-  await using place = await begin({ reserve: roomOn(space) });
+  await using place = await begin({ reserve: roomOn(() => Promise.resolve(space)) });
   const source = await place.write("a.bin", new Uint8Array(1));
   assertStringIncludes(await refused(place.outgoing.copy(source), "no_space"), "cannot be found");
+  await using other = await begin({ reserve: roomOn(() => Promise.reject(new Error("EIO"))) });
+  const words = await refused(other.outgoing.copy(source), "no_space");
+  assertStringIncludes(words, "cannot be found");
 });
 
 Deno.test("copy() gives its room back, whatever happens", async () => {

@@ -8,13 +8,13 @@ import { join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { type DataDirectory, openDataDirectory } from "../platform/data_directory.ts";
-import { DiskSpace } from "../platform/disk_space.ts";
 import { getLog } from "../platform/log.ts";
 import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
 import { Alarm, type Notice } from "./alarm.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
+import { Disks } from "./disks.ts";
 import { type ApiServer, openApiServer } from "./http/api_server.ts";
 import {
   acceptAll,
@@ -215,7 +215,8 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const connections = options.plaintext === true ? MAX_CONNECTIONS : MAX_TLS_CONNECTIONS;
   const newId = () => uuidV7(clock);
   const outgoing = join(directory.path, "outgoing");
-  const reserve = roomOn(new DiskSpace({ directory: outgoing }));
+  const disks = new Disks();
+  const reserve = roomOn(() => disks.of(outgoing));
   const vault = new Vault({
     directory: options.filesDirectory ?? join(directory.path, "files"),
     maxFileBytes: options.maxFileBytes,
