@@ -25,7 +25,8 @@ export const HBCLIENT = defineProgram({
       summary: "Stay connected; on a terminal also the chat.",
       description:
         'On a terminal, type a line to send it to the operator, "/help" for more, "bye" to end. Lines ' +
-        "from a pipe are sent as well; the end of the pipe does not end the agent.",
+        "from a pipe are sent as well; the end of the pipe does not end the agent. Files that the server " +
+        "sends are fetched, checked and put into a folder of their own.",
     },
     join: {
       summary: "Enrol this machine with a join key.",

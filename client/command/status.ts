@@ -16,7 +16,7 @@ import { isAgentRunning } from "./join.ts";
 /** What the command tells; the names are a contract. */
 type Status =
   & {
-    [field in "name" | "server" | "address" | "error" | "code"]: string | null;
+    [field in "name" | "server" | "address" | "error" | "code" | "last_received"]: string | null;
   }
   & {
     [field in "connected" | "agent_running" | "plaintext"]: boolean;
@@ -38,11 +38,13 @@ export async function statusCommand(
   using client = await openClient(options, context);
   const { status, exitCode, hint } = await askServer(client, context);
   const { messages, bytes } = client.store.waiting();
+  const [last] = client.store.receivedFiles(1);
   const result: Status = {
     ...status,
     "agent_running": agentRunning,
     "queued": messages,
     "queued_bytes": bytes,
+    "last_received": last?.path ?? null,
   };
   if (options.json) terminal.json(result);
   else {
@@ -52,7 +54,7 @@ export async function statusCommand(
   return exitCode;
 }
 
-type Asked = Omit<Status, "agent_running" | "queued" | "queued_bytes">;
+type Asked = Omit<Status, "agent_running" | "queued" | "queued_bytes" | "last_received">;
 
 async function askServer(
   { access }: OpenClient,
@@ -106,5 +108,6 @@ function rowsOf(status: Status): Cell[][] {
     ],
     ["agent", status.agent_running ? "running" : "not running"],
     ["queued", `${status.queued} ${status.queued === 1 ? "message" : "messages"}`],
+    ...(status.last_received === null ? [] : [["last received", status.last_received]]),
   ];
 }
