@@ -200,8 +200,7 @@ export class StagedFile implements AsyncDisposable {
     return await this.#operate("publish file", async (file) => {
       const sha256 = await this.#check(file, options);
       failpoint("after_hash");
-      await file.sync();
-      this.#synced = this.#bytes;
+      this.#synced = await file.sync();
       this.#file = undefined;
       await file.close();
       failpoint("after_fsync");
@@ -338,8 +337,7 @@ export class StagedFile implements AsyncDisposable {
     const isDue = this.#bytes - this.#checkpointBytes >= CHECKPOINT_BYTES ||
       this.#now() - this.#checkpointAt >= CHECKPOINT_MS;
     if (!isDue) return;
-    await file.sync();
-    this.#synced = this.#bytes;
+    this.#synced = await file.sync();
     await this.#writeNote();
     await this.#syncName();
     this.#checkpointAt = this.#now();
@@ -361,8 +359,7 @@ export class StagedFile implements AsyncDisposable {
   /** Syncs; where that fails, nothing since the last good sync can be relied on, and it must not be read again. */
   async #syncAndClose(file: OpenFile): Promise<void> {
     try {
-      await file.sync();
-      this.#synced = this.#bytes;
+      this.#synced = await file.sync();
     } catch {
       await this.#cutToSynced(file);
     }

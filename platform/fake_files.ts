@@ -91,6 +91,7 @@ function watchedFile(file: RawFile, before: BeforeOperation): RawFile {
       await before("readBytes");
       return await file.read(into);
     },
+    size: () => file.size(),
     seek: (offset) => file.seek(offset),
     truncate: async (length) => {
       await before("truncate");

@@ -19,7 +19,7 @@ import { fileSha256, writeAll } from "./hashed_file.ts";
 import { placeFiles, type Placement } from "./place_file.ts";
 import type { RawFile, RawFileSystem } from "./raw_file.ts";
 import { prepareStaging, stagingPath } from "./staging_directory.ts";
-import { removeIfThere, removeNote } from "./staging_note.ts";
+import { removeIfThere, removeNote, removeQuietly } from "./staging_note.ts";
 
 /** One file of a bundle. */
 export interface BundleItem {
@@ -227,8 +227,7 @@ class BundleStaging {
   /** Notes the failure; what was written must not be taken for the file later. */
   async #giveUp(staged: StagedItem, error: unknown): Promise<void> {
     staged.problem = durableFileError("write file", error);
-    const { problem } = staged;
-    await orDurableFileError(problem.message, () => this.#files.remove(staged.placement.from));
+    await removeQuietly(this.#files, staged.placement.from);
   }
 }
 

@@ -19,7 +19,7 @@ export interface FileCalls {
   prefixSha256(handle: number, offset: number): Promise<string>;
   continueAt(handle: number, offset: number): Promise<void>;
   sha256Hex(handle: number): Promise<string>;
-  sync(handle: number): Promise<void>;
+  sync(handle: number): Promise<number>;
   cut(handle: number, length: number): Promise<void>;
   close(handle: number): Promise<void>;
   /** SHA-256 in hex of a file of `bytes` bytes; undefined when it has more or fewer. */

@@ -60,15 +60,62 @@ export function openFileStore(): Promise<FileStore> {
 }
 
 function remoteFile(link: WorkerLink, handle: number): OpenFile {
-  return {
-    write: (chunk) => link.call("write", [handle, chunk], [chunk.buffer]),
-    prefixSha256: (offset) => link.call("prefixSha256", [handle, offset]),
-    continueAt: (offset) => link.call("continueAt", [handle, offset]),
-    sha256Hex: () => link.call("sha256Hex", [handle]),
-    sync: () => link.call("sync", [handle]),
-    cut: (length) => link.call("cut", [handle, length]),
-    close: () => link.call("close", [handle]),
-  };
+  return new RemoteFile(link, handle);
+}
+
+/**
+ * A file that is open in the worker. One chunk may be on its way there while the caller fills the next: a
+ * worker that waited for its bytes would lose a third of its time.
+ */
+class RemoteFile implements OpenFile {
+  readonly #link: WorkerLink;
+  readonly #handle: number;
+  #writing: Promise<Uint8Array<ArrayBuffer>> | undefined;
+
+  constructor(link: WorkerLink, handle: number) {
+    this.#link = link;
+    this.#handle = handle;
+  }
+
+  async write(chunk: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const { length } = chunk;
+    const ahead = this.#writing;
+    const writing = this.#link.call("write", [this.#handle, chunk], [chunk.buffer]);
+    // Its failure is met by whoever waits for it: the next call.
+    writing.catch(() => {});
+    // After a failure the worker refuses every further chunk, so that the failure stays the last word.
+    this.#writing = writing;
+    const spare = await ahead;
+    if (spare === undefined || spare.buffer.byteLength < length) return new Uint8Array(length);
+    return new Uint8Array(spare.buffer, 0, length);
+  }
+
+  async prefixSha256(offset: number): Promise<string> {
+    await this.#writing;
+    return await this.#link.call("prefixSha256", [this.#handle, offset]);
+  }
+
+  async continueAt(offset: number): Promise<void> {
+    await this.#writing;
+    await this.#link.call("continueAt", [this.#handle, offset]);
+  }
+
+  async sha256Hex(): Promise<string> {
+    await this.#writing;
+    return await this.#link.call("sha256Hex", [this.#handle]);
+  }
+
+  sync(): Promise<number> {
+    return this.#link.call("sync", [this.#handle]);
+  }
+
+  cut(length: number): Promise<void> {
+    return this.#link.call("cut", [this.#handle, length]);
+  }
+
+  close(): Promise<void> {
+    return this.#link.call("close", [this.#handle]);
+  }
 }
 
 /** The worker, and the calls that wait for it. */

@@ -29,7 +29,15 @@ export function hashingFiles(files: RawFileSystem): FileSystem {
   return {
     ...files,
     create: async (path) => new HashedFile(await files.create(path)),
-    reopen: async (path, marks) => new HashedFile(await files.reopen(path), marks),
+    reopen: async (path, marks) => {
+      const file = await files.reopen(path);
+      try {
+        return new HashedFile(file, { length: await file.size(), marks });
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+    },
     sha256: (path, bytes) => fileSha256(files, { path, bytes }),
   };
 }

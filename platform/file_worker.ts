@@ -17,22 +17,30 @@ import { type FileAnswer, type FileCalls, type FileRequest, thrownFailure } from
 import { type OpenFile, systemFiles } from "./file_system.ts";
 import { promptRawFiles } from "./raw_file.ts";
 
-const open = new Map<number, OpenFile>();
+/** An open file, whose operations follow each other in the order in which they were asked for. */
+interface Entry {
+  readonly file: OpenFile;
+  last: Promise<unknown>;
+  /** Why a write failed; no other may follow. */
+  failure?: unknown;
+}
+
+const open = new Map<number, Entry>();
 let lastHandle = 0;
 
 const calls: FileCalls = {
   create: async (path) => enter(await systemFiles.create(path)),
   reopen: async (path, marks) => enter(await systemFiles.reopen(path, marks)),
-  write: (handle, chunk) => file(handle).write(chunk),
-  prefixSha256: (handle, offset) => file(handle).prefixSha256(offset),
-  continueAt: (handle, offset) => file(handle).continueAt(offset),
-  sha256Hex: (handle) => file(handle).sha256Hex(),
-  sync: (handle) => file(handle).sync(),
-  cut: (handle, length) => file(handle).cut(length),
-  close: async (handle) => {
-    const closing = file(handle);
+  write: (handle, chunk) => inTurn(handle, (entry) => write(entry, chunk)),
+  prefixSha256: (handle, offset) => inTurn(handle, ({ file }) => file.prefixSha256(offset)),
+  continueAt: (handle, offset) => inTurn(handle, ({ file }) => file.continueAt(offset)),
+  sha256Hex: (handle) => inTurn(handle, ({ file }) => file.sha256Hex()),
+  sync: (handle) => inTurn(handle, ({ file }) => file.sync()),
+  cut: (handle, length) => inTurn(handle, ({ file }) => file.cut(length)),
+  close: (handle) => {
+    const closing = inTurn(handle, ({ file }) => file.close());
     open.delete(handle);
-    await closing.close();
+    return closing;
   },
   sha256: (path, bytes) => systemFiles.sha256(path, bytes),
   storeBundle: (request) => storeBundle(promptRawFiles, request, systemClock),
@@ -40,14 +48,30 @@ const calls: FileCalls = {
 };
 
 function enter(opened: OpenFile): number {
-  open.set(++lastHandle, opened);
+  open.set(++lastHandle, { file: opened, last: Promise.resolve() });
   return lastHandle;
 }
 
-function file(handle: number): OpenFile {
-  const found = open.get(handle);
-  if (found === undefined) throw new TypeError(`Cannot use file ${handle}: it is closed`);
-  return found;
+async function inTurn<T>(handle: number, run: (entry: Entry) => Promise<T>): Promise<T> {
+  const entry = open.get(handle);
+  if (entry === undefined) throw new TypeError(`Cannot use file ${handle}: it is closed`);
+  const running = entry.last.then(() => run(entry));
+  // The failure is the caller's; the next operation only waits.
+  entry.last = running.catch(() => {});
+  return await running;
+}
+
+async function write(
+  entry: Entry,
+  chunk: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (entry.failure !== undefined) throw entry.failure;
+  try {
+    return await entry.file.write(chunk);
+  } catch (error) {
+    entry.failure = error;
+    throw error;
+  }
 }
 
 function answer(message: FileAnswer, transfer: Transferable[] = []): void {
@@ -61,10 +85,9 @@ function crash(name: string): never {
 }
 
 async function closeAll(): Promise<void> {
-  for (const [handle, closing] of open) {
-    open.delete(handle);
+  for (const handle of [...open.keys()]) {
     try {
-      await closing.close();
+      await calls.close(handle);
     } catch {
       // Nobody is left to be told; the file is a partial, whose bytes are checked before they count.
     }

@@ -11,7 +11,8 @@ import type { RawFile, RawFileSystem } from "./raw_file.ts";
 export interface OpenFile {
   /**
    * Writes all of `chunk` behind what is there. Resolves with memory of the same length to go on with: that
-   * of `chunk`, or other memory, and then `chunk` is detached.
+   * of `chunk`, or other memory, and then `chunk` is detached and may still be on its way: its failure is that
+   * of the next call. After a failure only `sync()`, `cut()` and `close()` may follow.
    */
   write(chunk: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   /** SHA-256 in hex of the first `offset` bytes; a shorter file is an error. */
@@ -20,8 +21,8 @@ export interface OpenFile {
   continueAt(offset: number): Promise<void>;
   /** SHA-256 in hex of what is there. */
   sha256Hex(): Promise<string>;
-  /** Flushes data and size to disk. */
-  sync(): Promise<void>;
+  /** Flushes data and size to disk, and resolves with how many bytes that are, also after a failed write. */
+  sync(): Promise<number>;
   /** Cuts the file, whose digest is then unknown: only `sync()` and `close()` may follow. */
   cut(length: number): Promise<void>;
   /** Closes it. */
@@ -31,6 +32,14 @@ export interface OpenFile {
 /** What is read at once of a file that is checked, in bytes. */
 const READ_BYTES = 1024 * 1024;
 
+/** What a {@linkcode HashedFile} begins with. */
+export interface HashedFileOptions {
+  /** How many bytes the file has. @default 0 */
+  length?: number;
+  /** Offsets at which somebody may want to go on. */
+  marks?: readonly number[];
+}
+
 /** An {@linkcode OpenFile} over a file of the system; hashes on the thread that calls it. */
 export class HashedFile implements OpenFile {
   readonly #file: RawFile;
@@ -39,15 +48,17 @@ export class HashedFile implements OpenFile {
   #hash = createHash("sha256");
   /** How many bytes {@linkcode #hash} has seen; the file's position, while reading. */
   #hashed = 0;
+  #length: number;
 
   /** Takes an open file at its beginning; at the offsets `marks` the hash is remembered when it passes. */
-  constructor(file: RawFile, marks: readonly number[] = []) {
+  constructor(file: RawFile, { length = 0, marks = [] }: HashedFileOptions = {}) {
     this.#file = file;
+    this.#length = length;
     for (const mark of marks) this.#marks.set(mark, undefined);
   }
 
   async write(chunk: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-    const writing = writeAll(this.#file, chunk);
+    const writing = writeAll(this.#file, chunk, (count) => this.#length += count);
     // While the bytes are on their way to the disk; after a failed write nobody asks for the digest.
     this.#hash.update(chunk);
     await writing;
@@ -65,6 +76,7 @@ export class HashedFile implements OpenFile {
     this.#hashed = offset;
     this.#marks.clear();
     await this.#file.truncate(offset);
+    this.#length = offset;
     await this.#file.seek(offset);
   }
 
@@ -73,12 +85,15 @@ export class HashedFile implements OpenFile {
     return this.#hash.copy().digest("hex");
   }
 
-  sync(): Promise<void> {
-    return this.#file.sync();
+  async sync(): Promise<number> {
+    const length = this.#length;
+    await this.#file.sync();
+    return length;
   }
 
-  cut(length: number): Promise<void> {
-    return this.#file.truncate(length);
+  async cut(length: number): Promise<void> {
+    await this.#file.truncate(length);
+    this.#length = length;
   }
 
   // deno-lint-ignore require-await -- a failed close is a rejection, as in a worker
@@ -130,12 +145,17 @@ export async function fileSha256(
 }
 
 /** Writes all of `bytes`, however few the system takes at once. */
-export async function writeAll(file: RawFile, bytes: Uint8Array): Promise<void> {
+export async function writeAll(
+  file: RawFile,
+  bytes: Uint8Array,
+  wrote: (count: number) => void = () => {},
+): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
     const count = await file.write(bytes.subarray(written));
     if (count === 0) throw new Error("the system wrote nothing");
     written += count;
+    wrote(count);
   }
 }
 

@@ -11,7 +11,7 @@ import { failpoint } from "./failpoint.ts";
 import { Folders } from "./folders.ts";
 import { MAX_NAME_NUMBER, numberedName } from "./numbered_name.ts";
 import type { FileOperations } from "./raw_file.ts";
-import { readNote, writeNote } from "./staging_note.ts";
+import { readNote, removeQuietly, writeNote } from "./staging_note.ts";
 
 /** The operations that placing needs. */
 export interface PlacingFiles extends FileOperations {
@@ -246,13 +246,5 @@ async function takeBack(
     else await files.rename(path, from);
   } catch {
     // The failure that led here is reported; what is left was never acknowledged.
-  }
-}
-
-async function removeQuietly(files: FileOperations, path: string): Promise<void> {
-  try {
-    await files.remove(path);
-  } catch {
-    // The failure that led here is reported; what is left is an empty file that the sweep knows of.
   }
 }

@@ -14,6 +14,8 @@ export interface RawFile {
   write(bytes: Uint8Array): Promise<number>;
   /** Reads some bytes into `into` and says how many; null at the end. */
   read(into: Uint8Array): Promise<number | null>;
+  /** How many bytes it has. */
+  size(): Promise<number>;
   /** Goes to an offset from the beginning. */
   seek(offset: number): Promise<void>;
   /** Cuts the file, or fills it with zeros, to a length; the position stays. */
@@ -126,6 +128,7 @@ function rawFile(file: Deno.FsFile): RawFile {
   return {
     write: (bytes) => file.write(bytes),
     read: (into) => file.read(into),
+    size: async () => (await file.stat()).size,
     seek: async (offset) => void await file.seek(offset, Deno.SeekMode.Start),
     truncate: (length) => file.truncate(length),
     sync: () => file.sync(),

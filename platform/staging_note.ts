@@ -52,12 +52,12 @@ export async function writeNote(
 ): Promise<void> {
   const bytes = new TextEncoder().encode(JSON.stringify(note));
   const fresh = path + NEW_NOTE_ENDING;
+  await removeIfThere(files, fresh);
   try {
     await files.writeNew(fresh, bytes);
   } catch (error) {
-    if (systemCode(error) !== "EEXIST") throw error;
-    await files.remove(fresh);
-    await files.writeNew(fresh, bytes);
+    await removeQuietly(files, fresh);
+    throw error;
   }
   await files.rename(fresh, path + NOTE_ENDING);
 }
@@ -75,6 +75,15 @@ export async function removeIfThere(files: FileOperations, path: string): Promis
   } catch (error) {
     if (systemCode(error) === "ENOENT") return false;
     throw error;
+  }
+}
+
+/** Removes a name behind a failure that is reported; a name that stays must be harmless. */
+export async function removeQuietly(files: FileOperations, path: string): Promise<void> {
+  try {
+    await files.remove(path);
+  } catch {
+    // What stays is known to the sweep: a note without meaning, or the empty file that a note names.
   }
 }
 
