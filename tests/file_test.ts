@@ -6,7 +6,7 @@ import { published, staged } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256, sha256Of, writeSample } from "./sample_file.ts";
-import { temporaryDirectory } from "./temporary_directory.ts";
+import { temporaryDirectory, walk } from "./temporary_directory.ts";
 import { until } from "./until.ts";
 
 const INTERVAL = ["--interval", "1"];
@@ -50,6 +50,23 @@ Deno.test("a second report.pdf becomes report (2).pdf and the first stays as it 
   const folder = join(server.files, "till-3");
   assertEquals(await Deno.readTextFile(join(folder, "report.pdf")), "first");
   assertEquals(await Deno.readTextFile(join(folder, "report (2).pdf")), "second");
+});
+
+Deno.test("files that are named like the server's own state and staging lie in the client's folder and harm nothing (fault 7)", async () => {
+  await using server = await RunningServer.start({ args: INTERVAL });
+  await using client = await RunningClient.join(server, "till-3");
+  await using desk = await temporaryDirectory();
+  const before = await walk(server.data);
+  const names = before.filter((path) => !path.includes("/")).concat(".staging");
+  for (const name of names) await Deno.writeTextFile(join(desk.path, name), "mine");
+  const paths = names.map((name) => join(desk.path, name));
+  const { code, stderr } = await client.command("send", ...paths);
+  assertEquals(code, 0, stderr);
+  assertEquals(
+    await published(join(server.files, "till-3", "..")),
+    ["till-3", ...names.map((name) => `till-3/${name}: 4`)].sort(),
+  );
+  assertEquals((await server.json<FileView[]>("files")).length, names.length);
 });
 
 Deno.test("300 MB arrive identical while heartbeats and messages keep flowing (fault 23)", async () => {

@@ -132,6 +132,37 @@ Deno.test("every bad name of a pushed file is REJECT bad_name, and nothing is cr
   assertEquals(outside, ["a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e"]);
 });
 
+Deno.test("path-like ids of pushed files are bad frames and create nothing (fault 6) [HB-8]", async () => {
+  await using on = await startPushing([{ id: "../../../evil" }], unwanted);
+  await on.agent.line(/broke the protocol|refus|lost|bad_frame|wrong/i);
+  assertEquals(await published(on.files), []);
+  const outside = (await walk(on.root)).filter((path) => path.includes("evil"));
+  assertEquals(outside, []);
+});
+
+Deno.test("pushed files that are named like the client's own state and staging lie beside each other and harm nothing (fault 7)", async () => {
+  const names = [".staging", "client.json", "client.sqlite", "server"];
+  const bytes = sampleBytes(1_000);
+  const pushes = names.map((name, at) => ({
+    id: ID.replace(/1$/, `${at}`),
+    path: [name],
+    bytes,
+  }));
+  const words: Answer[] = [];
+  await using on = await startPushing(pushes, async (visitor, fetch) => {
+    words.push(await serve(visitor, fetch, bytes));
+  });
+  await until(() => words.length === names.length, { what: () => `four words: ${on.agent.said}` });
+  assertEquals(words.map((word) => "as" in word ? word.as : word.code), [
+    ".staging (2)",
+    ...names.slice(1),
+  ]);
+  for (const word of words) {
+    if ("as" in word) assertEquals(await Deno.readFile(join(on.files, word.as)), bytes);
+  }
+  assertEquals(JSON.parse(await Deno.readTextFile(join(on.files, "..", "client.json"))).format, 1);
+});
+
 Deno.test("sizes that are none, or above the client's limit, are refused before they are fetched (fault 9) [HB-130] [HB-61]", async () => {
   const sizes: [size: unknown, code: string][] = [
     [-1, "bad_size"],
