@@ -7,12 +7,25 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { type Clock, type Random, sleep } from "../platform/clock.ts";
-import { byteStream, type FrameOf, ProtocolError, pumpBytes } from "../protocol/mod.ts";
-import type { DataConnection, TransferAnswer } from "./data_connection.ts";
+import {
+  byteStream,
+  type FrameOf,
+  ProtocolError,
+  pumpBytes,
+  TRANSFER_STALL_MS,
+} from "../protocol/mod.ts";
+import type { DataConnection } from "./data_connection.ts";
 import { EXIT } from "./exit_code.ts";
 import { busyPause } from "./patience.ts";
 import type { SourceFile } from "./source_file.ts";
-import { changed, rejected, replaced, TransferError } from "./transfer_error.ts";
+import {
+  changed,
+  notSame,
+  outOfPlace,
+  rejected,
+  rejectedLate,
+  TransferError,
+} from "./transfer_error.ts";
 import type { StoredFile, UploadPhase, UploadProgress } from "./upload_progress.ts";
 
 /** A file to be offered. */
@@ -47,6 +60,9 @@ export interface FileTransferPorts {
   onHeld: (bytes: number) => void;
 }
 
+/** Longest time from the last byte to STORED, in milliseconds: what buffers on the way still hold must arrive,
+ * and the server syncs the whole file to its disk. */
+export const VERIFY_LIMIT_MS = 300_000;
 /** Bytes that must leave in one go until they count as progress: more than buffers on the way swallow. */
 const PROGRESS_BYTES = 16 * 1024 * 1024;
 
@@ -112,15 +128,11 @@ export class FileTransfer implements Disposable {
   async stored(): Promise<StoredFile> {
     const { path, id, source: { size } } = this.#offer;
     const answer = this.#early ?? await this.#ports.connection.answer(id);
-    if (answer.verb === "REJECT") throw rejectedMidway(path, answer, { keepsConnection: true });
+    if (answer.verb === "REJECT") throw rejectedLate(path, answer, { keepsConnection: true });
     if (answer.verb !== "STORED") throw outOfPlace(path, answer);
     if (answer.sha256 !== this.#sha256 || answer.bytes !== size) {
       if (this.#early !== undefined) throw new OtherFileError("The server stored another file");
-      throw new TransferError(path, "the server says it stored other bytes than were sent", {
-        exitCode: EXIT.integrity,
-        code: "integrity",
-        hint: "Delete it on the server and send it again",
-      });
+      throw notSame(path);
     }
     const file: StoredFile = { id, path, as: answer.as, bytes: size, sha256: this.#sha256 };
     return this.#early === undefined ? file : { ...file, already: true };
@@ -218,7 +230,7 @@ export class FileTransfer implements Disposable {
       for (let turn = 0; turn < WRITE_TURNS; turn++) await Promise.resolve();
       hash.update(chunk);
       const answer = await writing;
-      if (answer?.verb === "REJECT") throw rejectedMidway(path, answer, { keepsConnection: false });
+      if (answer?.verb === "REJECT") throw rejectedLate(path, answer, { keepsConnection: false });
       if (answer !== undefined) throw outOfPlace(path, answer);
       sent += chunk.length;
       if (sent >= PROGRESS_BYTES) onHeld(offset + sent);
@@ -265,20 +277,11 @@ export class FileTransfer implements Disposable {
 /** Turns of the microtask queue until a write that was queued has been handed to the system. */
 const WRITE_TURNS = 3;
 
-/** `busy` among the bytes or after them means that a newer connection has taken this transfer over. */
-function rejectedMidway(
-  path: string,
-  answer: FrameOf<"REJECT">,
-  { keepsConnection }: { keepsConnection: boolean },
-): TransferError {
-  if (answer.code === "busy") return replaced(path);
-  return rejected(path, answer, { midway: !keepsConnection });
-}
-
-function outOfPlace(path: string, { verb }: TransferAnswer): TransferError {
-  return new TransferError(path, `the server broke the protocol with ${verb}`, {
-    code: "protocol",
-  });
+/** Time without a byte after which a connection has stalled, in milliseconds. */
+export function limitOf(transfer: FileTransfer): number {
+  if (transfer.isHashing) return Infinity;
+  const { phase } = transfer.progress;
+  return phase === "verifying" || phase === "checking" ? VERIFY_LIMIT_MS : TRANSFER_STALL_MS;
 }
 
 function wordsOf(error: unknown): string {

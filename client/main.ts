@@ -16,11 +16,6 @@ import { systemRandom } from "../platform/random.ts";
 import { systemTerminal, type Terminal } from "../platform/terminal.ts";
 import { ClientError } from "./client_error.ts";
 import type { CommandContext } from "./command/context.ts";
-import { joinCommand } from "./command/join.ts";
-import { messageCommand } from "./command/message.ts";
-import { runCommand } from "./command/run.ts";
-import { sendCommand } from "./command/send.ts";
-import { statusCommand } from "./command/status.ts";
 import { createDial } from "./dial.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { type ClientInvocation, HBCLIENT } from "./options.ts";
@@ -39,7 +34,7 @@ async function main(): Promise<void> {
     void terminal.flush().then(() => Deno.exit(EXIT.failed));
   });
   let exitCode: number;
-  const stopping = onSignals();
+  const signals = onSignals();
   try {
     const invocation = readArguments();
     if (!isInformation(invocation)) {
@@ -48,9 +43,9 @@ async function main(): Promise<void> {
         noColor: noColor() || invocation.options.noColor,
       });
     }
-    exitCode = await dispatch(invocation, { terminal, stopping });
+    exitCode = await dispatch(invocation, { terminal, signals });
   } catch (error) {
-    exitCode = stopping.aborted ? EXIT.interrupted : report(error, terminal);
+    exitCode = signals.stopping.aborted ? EXIT.interrupted : report(error, terminal);
   }
   await terminal.flush();
   Deno.exit(exitCode);
@@ -74,7 +69,7 @@ function readArguments(): ClientInvocation {
 
 async function dispatch(
   invocation: ClientInvocation,
-  { terminal, stopping }: { terminal: Terminal; stopping: AbortSignal },
+  { terminal, signals }: { terminal: Terminal; signals: Signals },
 ): Promise<ExitCode> {
   if (invocation.command === "version") {
     if (invocation.json) terminal.json({ program: PROGRAM, version: PRODUCT_VERSION });
@@ -87,6 +82,7 @@ async function dispatch(
   }
   const { logFormat: format, logLevel: level, data } = invocation.options;
   const write = (line: string) => terminal.talk(line);
+  signals.takesSecond = invocation.command === "send";
   using _log = configureLogging({ level, format, write, clock: systemClock });
   return await run(invocation, {
     terminal,
@@ -95,25 +91,27 @@ async function dispatch(
     dial: createDial(systemClock),
     dataDirectory: data ?? systemDataDirectory(),
     epoch: Math.trunc(systemClock.wall()),
-    stopping,
+    stopping: signals.stopping,
+    insisting: signals.insisting,
   });
 }
 
-function run(
+/** Loads only the command that was asked for: a short command spends most of its time on loading. */
+async function run(
   invocation: Exclude<ClientInvocation, Information>,
   context: CommandContext,
 ): Promise<ExitCode> {
   switch (invocation.command) {
     case "run":
-      return runCommand(invocation, context);
+      return await (await import("./command/run.ts")).runCommand(invocation, context);
     case "join":
-      return joinCommand(invocation, context);
+      return await (await import("./command/join.ts")).joinCommand(invocation, context);
     case "message":
-      return messageCommand(invocation, context);
+      return await (await import("./command/message.ts")).messageCommand(invocation, context);
     case "send":
-      return sendCommand(invocation, context);
+      return await (await import("./command/send.ts")).sendCommand(invocation, context);
     case "status":
-      return statusCommand(invocation, context);
+      return await (await import("./command/status.ts")).statusCommand(invocation, context);
   }
 }
 
@@ -132,20 +130,36 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Aborts with the signal's name; a second signal ends the program at once. */
-function onSignals(): AbortSignal {
+/** What signals have asked for. */
+interface Signals {
+  /** Aborts at the first, with its name. */
+  stopping: AbortSignal;
+  /** Aborts at the second, for a command that looks at it. */
+  insisting: AbortSignal;
+  /** Whether the command looks at `insisting`; else the second signal ends the program at once, as a third one does. */
+  takesSecond: boolean;
+}
+
+function onSignals(): Signals {
   const stopping = new AbortController();
+  const insisting = new AbortController();
+  const signals = {
+    stopping: stopping.signal,
+    insisting: insisting.signal,
+    takesSecond: false,
+  };
   for (const signal of SIGNALS) {
     try {
       Deno.addSignalListener(signal, () => {
-        if (stopping.signal.aborted) Deno.exit(EXIT.interrupted);
-        stopping.abort(signal);
+        if (!stopping.signal.aborted) stopping.abort(signal);
+        else if (signals.takesSecond && !insisting.signal.aborted) insisting.abort(signal);
+        else Deno.exit(EXIT.interrupted);
       });
     } catch {
       // This system does not have that signal.
     }
   }
-  return stopping.signal;
+  return signals;
 }
 
 function systemDataDirectory(): string {

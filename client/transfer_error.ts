@@ -26,6 +26,8 @@ const REJECT_EXITS: Readonly<Record<RejectCode, ExitCode>> = {
 /** One file was not stored. */
 export class TransferError extends ClientError {
   override readonly name = "TransferError";
+  /** Why, without the file's name. */
+  readonly reason: string;
   /** Whether the connection still serves other files. */
   readonly keepsConnection: boolean;
 
@@ -36,6 +38,7 @@ export class TransferError extends ClientError {
     options: ClientErrorOptions & { keepsConnection?: boolean },
   ) {
     super(`Cannot send ${quoted(path)}: ${reason}`, options);
+    this.reason = reason;
     this.keepsConnection = options.keepsConnection ?? false;
   }
 }
@@ -52,6 +55,42 @@ export function rejected(
     hint: reject.retry ? "Try again later" : undefined,
     keepsConnection: !midway,
   });
+}
+
+/** A REJECT among the bytes or after them: `busy` there means that a newer connection has taken this transfer over. */
+export function rejectedLate(
+  path: string,
+  answer: FrameOf<"REJECT">,
+  { keepsConnection }: { keepsConnection: boolean },
+): TransferError {
+  if (answer.code === "busy") return replaced(path);
+  return rejected(path, answer, { midway: !keepsConnection });
+}
+
+/** The server answered with something that has no place there. */
+export function outOfPlace(path: string, { verb }: { verb: string }): TransferError {
+  return new TransferError(path, `the server broke the protocol with ${verb}`, {
+    code: "protocol",
+  });
+}
+
+/** The server says that it stored other bytes than this file has. */
+export function notSame(path: string): TransferError {
+  return new TransferError(path, "the server says it stored other bytes than were sent", {
+    exitCode: EXIT.integrity,
+    code: "integrity",
+    hint: "Delete it on the server and send it again",
+    keepsConnection: true,
+  });
+}
+
+/** One of many files that was left out, because it changed or cannot be read. */
+export function unsent(
+  path: string,
+  { code, reason }: { code: string; reason: string },
+): TransferError {
+  const exitCode = code === "bad_name" ? EXIT.refused : EXIT.source;
+  return new TransferError(path, reason, { exitCode, code, keepsConnection: true });
 }
 
 /** A source that cannot be read, or is nothing that can be sent. */

@@ -8,14 +8,17 @@
 import { basename, resolve } from "node:path";
 import { type Clock, type Random, sleep } from "../platform/clock.ts";
 import { uuidV7 } from "../platform/random.ts";
-import { TRANSFER_STALL_MS } from "../protocol/mod.ts";
 import { CannotConnectError, ClientError, RefusedError } from "./client_error.ts";
 import { ConnectionEndedError, DataConnection } from "./data_connection.ts";
 import type { Dialled } from "./dial.ts";
 import { EXIT } from "./exit_code.ts";
-import { FileTransfer, type FileTransferPorts, OtherFileError } from "./file_transfer.ts";
+import { FileTransfer, type FileTransferPorts, limitOf, OtherFileError } from "./file_transfer.ts";
+import { planManifest, rememberedFiles } from "./manifest_plan.ts";
+import { ManyTransfer } from "./many_transfer.ts";
 import { busyPause, Patience, type Pause } from "./patience.ts";
+import { backgroundSources, type SourceAccess } from "./source_access.ts";
 import { openSource, type SourceFile } from "./source_file.ts";
+import { type ManyRequest, type ManyResult, Tally } from "./tally.ts";
 import { changed, cutOff, replaced, TransferError } from "./transfer_error.ts";
 import type { UploadMemory } from "./upload_memory.ts";
 import type { StoredFile, UploadProgress } from "./upload_progress.ts";
@@ -32,6 +35,8 @@ export interface UploadPorts {
   connect: (signal?: AbortSignal) => Promise<Pick<Dialled, "connection">>;
   /** Remembers what is not done; without it nothing goes on after this process. */
   memory?: UploadMemory;
+  /** Reads many small files. @default {backgroundSources} */
+  access?: SourceAccess;
   /** Called when there is something to say besides. */
   onNotice?: (notice: string) => void;
   /** Called whenever another phase begins; `progress` tells which. */
@@ -42,9 +47,6 @@ export interface UploadPorts {
 
 /** Longest wait while the server has too many data connections, in milliseconds. */
 export const BUSY_LIMIT_MS = 60_000;
-/** Longest time from the last byte to STORED, in milliseconds: what buffers on the way still hold must arrive,
- * and the server syncs the whole file to its disk. */
-export const VERIFY_LIMIT_MS = 300_000;
 /** Time for END to leave, in milliseconds. */
 const END_LIMIT_MS = 2_000;
 /** Time for a fresh connection that takes an upload back, in milliseconds. */
@@ -72,6 +74,7 @@ export class Uploader implements AsyncDisposable {
   #progress: () => UploadProgress | undefined = () => undefined;
   #lastId = "";
   #unfinished: Job | undefined;
+  #partial: () => string | undefined = () => undefined;
 
   /** Connects when the first file is sent. */
   constructor(ports: UploadPorts) {
@@ -98,6 +101,42 @@ export class Uploader implements AsyncDisposable {
   }
 
   /**
+   * Sends many files under one manifest; resolves when each is stored or has failed, rejects with a `ClientError`
+   * when they are refused as a whole or nothing more can be sent.
+   */
+  async sendMany(request: ManyRequest): Promise<ManyResult> {
+    const { memory, access = backgroundSources } = this.#ports;
+    const { path, key, folder, walked } = request;
+    const before = memory?.find(key);
+    const id = before?.kind === "many" ? before.id : uuidV7(this.#ports.clock);
+    const stored = before?.kind === "many" ? memory?.stored(id) : undefined;
+    const remembered = before?.kind === "many" ? memory?.files(id) : undefined;
+    this.#lastId = id;
+    const plan = planManifest(walked, { path, folder, remembered: remembered ?? [] });
+    const tally = new Tally(request, { id, plan, stored: stored ?? new Set() });
+    if (plan.files.length === 0 && folder === undefined) return tally.result(undefined);
+    const withdrawn = before?.kind === "file" ? before.id : undefined;
+    const job: Job = { path, key, id, withdrawn };
+    memory?.begin(key, { id, kind: "many", size: 0, mtime: 0 }, rememberedFiles(plan.files));
+    const transfer = new ManyTransfer({
+      id,
+      path,
+      plan,
+      stored: tally.before,
+      access,
+      memory,
+      onStored: (file) => tally.stored(file),
+      onFailed: (failure) => tally.failed(failure),
+    });
+    this.#partial = () => transfer.partial;
+    await this.#persist(job, (ports) => {
+      this.#progress = () => transfer.progress;
+      return transfer.run(ports);
+    });
+    return tally.result(transfer.as);
+  }
+
+  /**
    * Takes back what was not finished when `abort()` was called: the server deletes what it has of it. False when
    * there is nothing to take back, or the server cannot be told.
    */
@@ -112,6 +151,8 @@ export class Uploader implements AsyncDisposable {
       const { connection } = await this.#ports.connect(controller.signal);
       using data = new DataConnection(connection, this.#ports.clock);
       data.send({ verb: "CANCEL", id: job.id });
+      const partial = this.#partial();
+      if (partial !== undefined) data.send({ verb: "CANCEL", id: partial });
       data.send({ verb: "END" });
       await data.finish(END_LIMIT_MS);
       return true;
@@ -316,13 +357,6 @@ export class Uploader implements AsyncDisposable {
       }
     }
   }
-}
-
-/** Time without a byte after which a connection has stalled, in milliseconds. */
-function limitOf(transfer: FileTransfer): number {
-  if (transfer.isHashing) return Infinity;
-  const { phase } = transfer.progress;
-  return phase === "verifying" || phase === "checking" ? VERIFY_LIMIT_MS : TRANSFER_STALL_MS;
 }
 
 function givenUp(error: unknown, path: string, last: UploadProgress | undefined): unknown {

@@ -24,4 +24,6 @@ export interface CommandContext {
   epoch: number;
   /** Aborts when the person or the system asks the program to end; its reason is the signal's name. */
   stopping: AbortSignal;
+  /** Aborts when the person asks a second time, of a command that then still has something to do. */
+  insisting: AbortSignal;
 }

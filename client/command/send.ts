@@ -1,9 +1,10 @@
 /**
- * `hbclient send`: files, one after the other, each with its result.
+ * `hbclient send`: files and folders, each with its result; Ctrl-C pauses, twice cancels.
  *
  * @module
  */
 
+import { sleep } from "../../platform/clock.ts";
 import { quoted } from "../../platform/option_value.ts";
 import { formatSize } from "../../platform/quantity.ts";
 import { CannotConnectError, ClientError, RefusedError } from "../client_error.ts";
@@ -11,8 +12,17 @@ import { EXIT, type ExitCode } from "../exit_code.ts";
 import { openClient } from "../open_client.ts";
 import type { InvocationOf } from "../options.ts";
 import { showProgress } from "../progress_line.ts";
-import { type StoredFile, Uploader } from "../upload.ts";
+import { type Batch, batchesOf, walkBatch } from "../send_batch.ts";
+import { blockingSources } from "../source_access.ts";
+import { Uploader } from "../upload.ts";
+import type { UploadProgress } from "../upload_progress.ts";
 import type { CommandContext } from "./context.ts";
+import { SendReport } from "./send_report.ts";
+
+/** Time in which a second Ctrl-C cancels what the first one has paused, in milliseconds. */
+export const CANCEL_WINDOW_MS = 2_000;
+/** Longest time between two events about one upload, in milliseconds. */
+const EVENT_MS = 1_000;
 
 /** Sends every path; the exit code says whether all, some or none were stored. */
 export async function sendCommand(
@@ -21,53 +31,83 @@ export async function sendCommand(
 ): Promise<ExitCode> {
   const { terminal, clock, random, stopping } = context;
   using client = await openClient(options, context);
+  const report = new SendReport(terminal, options);
+  let uploading: Uploader | undefined = undefined;
   await using uploader = new Uploader({
     clock,
     random,
     connect: (signal) => client.access.connect({ role: "data", ...(signal && { signal }) }),
     memory: client.uploads(),
+    access: blockingSources,
     onNotice: (notice) => terminal.talk(`hbclient: ${notice}`),
+    onPhase: () => report.phase(uploading?.progress),
     signal: stopping,
   });
-  const abort = () => uploader.abort();
-  stopping.addEventListener("abort", abort);
+  uploading = uploader;
+  let paused: UploadProgress | undefined;
+  const pause = () => {
+    paused = uploader.progress;
+    uploader.abort();
+  };
+  stopping.addEventListener("abort", pause);
   using _progress = showProgress(terminal, { clock, progress: () => uploader.progress });
-  const failures: ClientError[] = [];
-  for (const path of paths) {
-    const previous = failures.at(-1);
-    const hopeless = previous !== undefined && isHopeless(previous);
-    const result = hopeless ? previous : await attempt(uploader, path);
-    const id = uploader.lastId;
-    stopping.throwIfAborted();
-    if (result instanceof ClientError) failures.push(result);
-    report(result, { path, id, json: options.json, context, repeated: hopeless });
-  }
-  stopping.removeEventListener("abort", abort);
-  return exitCodeOf(failures, paths.length);
-}
-
-/** The exit code for `failures` out of `total` files. */
-export function exitCodeOf(failures: readonly ClientError[], total: number): ExitCode {
-  const [first] = failures;
-  if (first === undefined) return EXIT.done;
-  if (failures.length < total) return EXIT.some;
-  return failures.every(({ exitCode }) => exitCode === first.exitCode) ? first.exitCode : EXIT.some;
-}
-
-/** The line that says where a file was stored. */
-export function storedLine({ path, as, bytes }: StoredFile): string {
-  return `stored ${path} as ${quoted(as)} (${formatSize(bytes)})`;
-}
-
-async function attempt(
-  uploader: Uploader,
-  path: string,
-): Promise<StoredFile | ClientError> {
+  using _events = repeat(context, () => report.phase(uploader.progress));
   try {
-    return await uploader.send(path);
+    await sendAll(batchesOf(paths), { uploader, report, signal: stopping });
   } catch (error) {
-    if (error instanceof ClientError) return error;
-    throw error;
+    if (!stopping.aborted) throw error;
+    await endPaused(paused, { uploader, report, context });
+    return EXIT.interrupted;
+  } finally {
+    stopping.removeEventListener("abort", pause);
+  }
+  return report.exitCode;
+}
+
+async function sendAll(
+  batches: readonly Batch[],
+  { uploader, report, signal }: { uploader: Uploader; report: SendReport; signal: AbortSignal },
+): Promise<void> {
+  let hopeless: ClientError | undefined;
+  for (const batch of batches) {
+    if (hopeless !== undefined) {
+      report.repeated(batch, hopeless);
+      continue;
+    }
+    const error = await attempt(batch, { uploader, report, signal });
+    signal.throwIfAborted();
+    if (error !== undefined && isHopeless(error)) hopeless = error;
+  }
+}
+
+/** Sends one batch and reports on it; resolves with what made it fail as a whole. */
+async function attempt(
+  batch: Batch,
+  { uploader, report, signal }: { uploader: Uploader; report: SendReport; signal: AbortSignal },
+): Promise<ClientError | undefined> {
+  try {
+    if (batch.kind === "file") {
+      report.stored(await uploader.send(batch.path));
+      return undefined;
+    }
+    const { path, key, folder } = batch;
+    const walked = await walkBatch(batch, { access: blockingSources, signal });
+    const isFolder = batch.kind === "folder";
+    const result = await uploader.sendMany({
+      path,
+      key,
+      folder,
+      walked,
+      onStored: (file) => report.storedOfMany(file, { isFolder }),
+      onLeftOut: (left) => report.leftOut(left),
+    });
+    report.summary(result, { path, isFolder });
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof ClientError)) throw error;
+    report.failed(batch, { id: uploader.lastId, error });
+    return error;
   }
 }
 
@@ -77,23 +117,40 @@ function isHopeless(error: ClientError): boolean {
     error.code === "full";
 }
 
-function report(
-  result: StoredFile | ClientError,
-  { path, id, json, context: { terminal }, repeated }: {
-    path: string;
-    id: string;
-    json: boolean;
+/** Says how far it is, and waits a moment for a person who wants to cancel. */
+async function endPaused(
+  paused: UploadProgress | undefined,
+  { uploader, report, context }: {
+    uploader: Uploader;
+    report: SendReport;
     context: CommandContext;
-    repeated: boolean;
   },
-): void {
-  if (!(result instanceof ClientError)) {
-    if (json) terminal.json({ ...result, state: "stored" });
-    else terminal.data(storedLine(result));
-    return;
-  }
-  const { code, message: reason, hint } = result;
-  if (json) terminal.json({ id, path, state: "failed", code, reason });
-  if (repeated) terminal.error("hbclient", `Cannot send ${quoted(path)}: as above`);
-  else terminal.error("hbclient", reason, hint);
+): Promise<void> {
+  if (paused === undefined) return;
+  const { stopping, insisting, clock, terminal } = context;
+  report.paused(paused);
+  const { path, sent, size } = paused;
+  const far = `${formatSize(sent)} of ${formatSize(size)}`;
+  terminal.talk(`hbclient: paused ${quoted(path)} at ${far}; run the same command again to go on`);
+  if (stopping.reason !== "SIGINT") return;
+  terminal.talk("hbclient: press Ctrl-C again within 2 s to cancel it");
+  await sleep(clock, CANCEL_WINDOW_MS, insisting).catch(() => {}); // The second Ctrl-C ends the wait.
+  if (!insisting.aborted) return;
+  const isToldServer = await uploader.cancel();
+  report.cancelled(paused);
+  terminal.talk(
+    isToldServer
+      ? `hbclient: cancelled ${quoted(path)}: the server deletes what it had got of it`
+      : `hbclient: cancelled ${quoted(path)}: the server cannot be told, and deletes it in a week`,
+  );
+}
+
+/** Calls `run` every second until disposed of. */
+function repeat({ clock }: CommandContext, run: () => void): Disposable {
+  const again = () => {
+    run();
+    timer = clock.after(EVENT_MS, again);
+  };
+  let timer = clock.after(EVENT_MS, again);
+  return { [Symbol.dispose]: () => timer.cancel() };
 }
