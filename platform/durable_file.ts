@@ -11,14 +11,14 @@
  */
 
 import { join } from "node:path";
-import { CHECKPOINT_BYTES, CHECKPOINT_MS } from "../protocol/mod.ts";
 import { systemClock } from "./clock.ts";
 import { DurableFileError, durableFileError, systemCode } from "./durable_file_error.ts";
+import { DurableLength } from "./durable_length.ts";
 import { failpoint } from "./failpoint.ts";
 import { type FileSystem, type OpenFile, type PathFacts, systemFiles } from "./file_system.ts";
 import { placeFile } from "./place_file.ts";
 import { claimStaging, prepareStaging, removeStaged, stagingPath } from "./staging_directory.ts";
-import { readNote, removeIfThere, type StagingNote, writeNote } from "./staging_note.ts";
+import { readNote, removeIfThere, type StagingNote } from "./staging_note.ts";
 
 export { type DurableFileCode, DurableFileError } from "./durable_file_error.ts";
 export {
@@ -78,18 +78,14 @@ export class StagedFile implements AsyncDisposable {
   readonly proposals: readonly number[];
   readonly #files: FileSystem;
   readonly #path: string;
-  readonly #now: () => number;
+  readonly #durable: DurableLength;
   readonly #claim: Disposable;
   #file: OpenFile | undefined;
   #bytes: number;
-  #synced: number;
   /** Whether the file has a final name already, so that its bytes must never change. */
   #isLinked: boolean;
   /** Whether it is settled where the next chunk goes. */
   #isPositioned: boolean;
-  #isNameDurable: boolean;
-  #checkpointAt: number;
-  #checkpointBytes: number;
   #running: Promise<unknown> | undefined;
   #isKept = true;
   #failure: DurableFileError | undefined;
@@ -102,15 +98,11 @@ export class StagedFile implements AsyncDisposable {
     this.#path = path;
     this.#file = file;
     this.#files = files;
-    this.#now = now;
     this.#claim = claim;
     this.#bytes = facts?.size ?? 0;
-    this.#synced = Math.min(note.synced, this.#bytes);
+    this.#durable = new DurableLength(path, { files, now, note, bytes: facts?.size });
     this.#isLinked = (facts?.names ?? 1) > 1;
     this.#isPositioned = this.#bytes === 0;
-    this.#isNameDurable = facts !== undefined && note.synced > 0;
-    this.#checkpointAt = now();
-    this.#checkpointBytes = this.#bytes;
     this.proposals = proposalsOf({ bytes: this.#bytes, note, isLinked: this.#isLinked });
   }
 
@@ -132,11 +124,6 @@ export class StagedFile implements AsyncDisposable {
     } catch (error) {
       throw durableFileError(`open staging file "${path}"`, error);
     }
-  }
-
-  /** Creates a staging file; what callers of `open()` have not learnt yet. */
-  static create(options: StagingOptions): Promise<StagedFile> {
-    return StagedFile.open(options);
   }
 
   /** How many bytes there are. */
@@ -171,15 +158,14 @@ export class StagedFile implements AsyncDisposable {
    * itself, or other memory, and then `chunk` is detached. Rejects with {@linkcode DurableFileError}, and then
    * everything but `suspend()` and `discard()` fails with the same error.
    */
-  async write(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-    const chunk = bytes as Uint8Array<ArrayBuffer>;
+  async write(chunk: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
     const { length } = chunk;
     return await this.#operate("write received bytes", async (file) => {
       if (!this.#isPositioned) throw new Error("nobody has said where to continue");
       if (this.#isLinked) await this.#refuseMore();
       const spare = await file.write(chunk);
       this.#bytes += length;
-      await this.#checkpointIfDue(file);
+      await this.#durable.checkpointIfDue(file, this.#bytes);
       return spare;
     });
   }
@@ -200,7 +186,7 @@ export class StagedFile implements AsyncDisposable {
     return await this.#operate("publish file", async (file) => {
       const sha256 = await this.#check(file, options);
       failpoint("after_hash");
-      this.#synced = await file.sync();
+      await this.#durable.sync(file);
       this.#file = undefined;
       await file.close();
       failpoint("after_fsync");
@@ -225,8 +211,9 @@ export class StagedFile implements AsyncDisposable {
   async suspend(): Promise<number> {
     const file = await this.#end();
     try {
-      if (file !== undefined) await this.#syncAndClose(file);
-      return this.#isKept ? await this.#noteSynced() : 0;
+      if (file !== undefined) await this.#durable.syncAndClose(file, this.#isLinked);
+      if (!this.#isKept) return 0;
+      return this.#isLinked ? this.#durable.synced : await this.#durable.note();
     } finally {
       this.#claim[Symbol.dispose]();
     }
@@ -304,13 +291,9 @@ export class StagedFile implements AsyncDisposable {
   }
 
   async #cutTo(file: OpenFile, offset: number): Promise<void> {
-    if (this.#synced > offset) {
-      this.#synced = offset;
-      await this.#writeNote();
-    }
+    await this.#durable.lower(offset);
     await file.continueAt(offset);
     this.#bytes = offset;
-    this.#checkpointBytes = offset;
   }
 
   /** Leaves the file that has a final name to that name, and goes on with an empty one. */
@@ -320,8 +303,8 @@ export class StagedFile implements AsyncDisposable {
     await removeIfThere(this.#files, this.#path);
     this.#file = await this.#files.create(this.#path);
     this.#isLinked = false;
-    this.#isNameDurable = false;
-    this.#bytes = this.#synced = this.#checkpointBytes = 0;
+    this.#bytes = 0;
+    this.#durable.restart();
   }
 
   /** The sender has more bytes than a file that has its final name already: next time it starts over. */
@@ -331,69 +314,6 @@ export class StagedFile implements AsyncDisposable {
       "bad_size",
       "Cannot add bytes to file: it has its final name already",
     );
-  }
-
-  async #checkpointIfDue(file: OpenFile): Promise<void> {
-    const isDue = this.#bytes - this.#checkpointBytes >= CHECKPOINT_BYTES ||
-      this.#now() - this.#checkpointAt >= CHECKPOINT_MS;
-    if (!isDue) return;
-    this.#synced = await file.sync();
-    await this.#writeNote();
-    await this.#syncName();
-    this.#checkpointAt = this.#now();
-    this.#checkpointBytes = this.#bytes;
-    failpoint("after_checkpoint");
-  }
-
-  async #writeNote(): Promise<void> {
-    const note = { ...await readNote(this.#files, this.#path), synced: this.#synced };
-    await writeNote(this.#files, { path: this.#path, note });
-  }
-
-  async #syncName(): Promise<void> {
-    if (this.#isNameDurable) return;
-    await this.#files.syncDirectory(join(this.#path, ".."));
-    this.#isNameDurable = true;
-  }
-
-  /** Syncs; where that fails, nothing since the last good sync can be relied on, and it must not be read again. */
-  async #syncAndClose(file: OpenFile): Promise<void> {
-    try {
-      this.#synced = await file.sync();
-    } catch {
-      await this.#cutToSynced(file);
-    }
-    try {
-      await file.close();
-    } catch {
-      // What was synced is on disk; its digest is checked again before anything is built on it.
-    }
-  }
-
-  /** Notes how much is durable, the name included, and returns it. */
-  async #noteSynced(): Promise<number> {
-    if (this.#isLinked || this.#synced === 0) return this.#synced;
-    try {
-      await this.#syncName();
-      await this.#writeNote();
-    } catch {
-      // A full disk has no room for the note: the file's length is then the proposal.
-    }
-    return this.#isNameDurable ? this.#synced : 0;
-  }
-
-  async #cutToSynced(file: OpenFile): Promise<void> {
-    if (this.#isLinked) return;
-    try {
-      await file.cut(this.#synced);
-    } catch {
-      this.#synced = 0;
-      try {
-        await removeStaged(this.#files, this.#path);
-      } catch {
-        // A disk that neither syncs nor cuts nor removes: the digest of the whole file has the last word.
-      }
-    }
   }
 
   async #remove(): Promise<void> {

