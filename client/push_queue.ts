@@ -40,7 +40,11 @@ export interface WaitingPush {
   damaged: number;
   /** When it may be tried again, by the clock's `now()`. */
   notBefore: number;
-  /** The refusal that was told last, so that it is told once. */
+  /** Whether the server has heard something since it announced the push last. */
+  isAnswered: boolean;
+  /** Why it could not be stored when it was tried last. */
+  refusal?: BadOffer;
+  /** What people were told last, so that they are told once. */
   told?: RejectCode | "withdrawn";
   /** Whether bytes of it have come. */
   hasBegun: boolean;
@@ -105,7 +109,7 @@ export class PushQueue {
     }
     const known = this.#waiting.get(id);
     if (known !== undefined) {
-      known.answer = answer;
+      this.#takeAgain(known, answer);
       return true;
     }
     const offer = this.#check({ id, path, size, sha256 });
@@ -116,18 +120,23 @@ export class PushQueue {
       this.#ports.onFileRefused?.({ id, name: shownName(path), code, reason, retry });
       return false;
     }
-    this.#waiting.set(id, { offer, answer, damaged: 0, notBefore: 0, hasBegun: false });
+    const fresh = { damaged: 0, notBefore: 0, isAnswered: false, hasBegun: false };
+    this.#waiting.set(id, { offer, answer, ...fresh });
     return true;
   }
 
-  /** Refuses on the control connection what cannot be fetched for now; says each reason once. */
-  answer({ offer: { id }, answer, told }: WaitingPush, { code, reason }: BadOffer): void {
-    if (told !== code) answer({ verb: "REJECT", id, code, reason, retry: isForLater(code) });
+  /** Refuses on the control connection what cannot be fetched for now, once for every announcement. */
+  answer(push: WaitingPush, { code, reason }: BadOffer): void {
+    if (push.isAnswered) return;
+    push.isAnswered = true;
+    const { offer: { id } } = push;
+    push.answer({ verb: "REJECT", id, code, reason, retry: isForLater(code) });
   }
 
   /** Notes how a download ended. */
   conclude(push: WaitingPush, end: DownloadEnd): void {
     const { id, name } = push.offer;
+    push.isAnswered = true;
     switch (end.kind) {
       case "busy":
         return; // It waits on.
@@ -143,6 +152,14 @@ export class PushQueue {
       case "refused":
         return this.#afterRefusal(push, end);
     }
+  }
+
+  /** A server that does not hear why a push has to wait would hold others back for it. */
+  #takeAgain(push: WaitingPush, answer: PushAnswer): void {
+    push.answer = answer;
+    push.isAnswered = false;
+    const isPutOff = push.notBefore > this.#ports.clock.now();
+    if (isPutOff && push.refusal !== undefined) this.answer(push, push.refusal);
   }
 
   #check({ id, path, size, sha256 }: Omit<FrameOf<"PUSH">, "verb">): PushOffer | BadOffer {
@@ -162,8 +179,9 @@ export class PushQueue {
     return folder.refusal(offer.size) ?? { id, name, size: offer.size, sha256 };
   }
 
-  #afterRefusal(push: WaitingPush, { code, reason }: { code: RejectCode; reason: string }): void {
+  #afterRefusal(push: WaitingPush, { code, reason }: BadOffer): void {
     const { id, name } = push.offer;
+    push.refusal = { code, reason };
     if (code === "hash") push.damaged++;
     const retry = isForLater(code) || (code === "hash" && push.damaged < MAX_DAMAGED_TRIES);
     if (isForLater(code)) this.#putOff(push);

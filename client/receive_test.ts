@@ -434,6 +434,10 @@ Deno.test("Receiver says no_space before a byte, once, and tries again by itself
   await stage.clock.advance(LATER_MS);
   await stage.settle();
   assertEquals([stage.answers.length, stage.refused.length], [1, 1]);
+  stage.take(push(), push());
+  await stage.settle();
+  assertEquals(stage.answers.slice(1), [answer, answer], "every announcement has its answer");
+  assertEquals(stage.refused.length, 1, "a person is told once");
   assertEquals([stage.server.tries, stage.receiver.waiting, stage.names()], [0, 1, []]);
 });
 
