@@ -27,10 +27,11 @@ import {
 import type { ClassicInput } from "./classic_input.ts";
 import { farewell } from "./farewell.ts";
 import type { ServerParts } from "./parts.ts";
+import type { IncomingFile } from "./incoming_file.ts";
 import { recordFile } from "./record_file.ts";
 import type { Link, Member } from "./roster.ts";
 import type { ClientRecord } from "./store_record.ts";
-import { type IncomingFile, TransferError } from "./vault.ts";
+import { TransferError } from "./transfer_error.ts";
 
 /** A classic peer on its connection. */
 export interface ClassicGuest {
@@ -190,7 +191,7 @@ class ClassicSession implements Link {
     const refusal = vault.refusal(offer);
     if (refusal !== undefined) return await this.#reject(token, refusal.reason);
     try {
-      await using file = await vault.open(this.#member.record.name, offer);
+      await using file = await vault.openOnce(this.#member.record, offer);
       this.#receiving = true;
       await this.#connection.write(classicReady(token.nameBytes));
       this.#input.unread(this.#tokeniser.takeRest());
@@ -213,7 +214,11 @@ class ClassicSession implements Link {
       return await this.#abort(name, `more than the announced ${offer.size} bytes came`);
     }
     const id = this.#parts.newId();
-    await recordFile(await file.publish(), { id, member: this.#member, parts: this.#parts });
+    const published = await file.publish();
+    // From here on the file is whole: it stays, whatever becomes of its record.
+    file.isKept = true;
+    await recordFile(published, { id, member: this.#member, parts: this.#parts });
+    await file.settle();
     return rest.length > 0 ? this.#tokeniser.push(rest) : [];
   }
 

@@ -1,100 +1,110 @@
 /**
- * One session of role `data`: offers, their bytes, and the word that they are stored.
+ * One session of role `data`: whose turn it is, what its frames mean, and when it is over. What files are made of
+ * is in `receive_file.ts`, `receive_manifest.ts` and `push_session.ts`.
  *
  * @module
  */
 
 import type { Timer } from "../platform/clock.ts";
+import { FrameReader } from "../platform/frame_reader.ts";
 import {
-  byteStream,
-  checkOffer,
   type Connection,
   encodeFrame,
+  type Frame,
   type FrameOf,
   MAX_REASON_CHARS,
-  type Offer,
+  type OutgoingFrame,
   ProtocolError,
-  pumpBytes,
   TRANSFER_STALL_MS,
+  type UnknownFrame,
+  WRITE_STALL_MS,
 } from "../protocol/mod.ts";
 import { ackFrame } from "./ack.ts";
+import { AnswerQueue } from "./answer_queue.ts";
 import type { Guest } from "./control_session.ts";
+import type { DataPort } from "./data_port.ts";
 import { farewell } from "./farewell.ts";
-import { FrameReader } from "../platform/frame_reader.ts";
 import type { ServerParts } from "./parts.ts";
 import { type FetchContext, serveFetch } from "./push_session.ts";
-import { recordFile } from "./record_file.ts";
+import { type Continuation, FileReceiver } from "./receive_file.ts";
+import { ManifestReceiver } from "./receive_manifest.ts";
 import type { Link, Member } from "./roster.ts";
-import { type IncomingFile, TransferError } from "./vault.ts";
+import { busy, TransferError } from "./transfer_error.ts";
 
 /** Time in which a sender can read why its file was refused in the middle, in milliseconds. */
 const DRAIN_MS = 5_000;
 /** Bytes read at once meanwhile. */
 const DRAIN_BYTES = 64 * 1024;
-
-/** What may come between two files and changes nothing: the last three are reserved. */
-const IGNORED = new Set(["unknown", "CANCEL", "PREFIX", "PUSH"]);
-
-interface Transfer {
-  id: string;
-  offer: Offer;
-  file: IncomingFile;
-}
+/** Files and bundles of one connection that are being made durable at once: 4 MiB of bundles. */
+const MAX_OPEN_ANSWERS = 4;
+/** What a disk reads at least, in bytes per millisecond: 10 MB/s. */
+const SLOWEST_CHECK = 10_000;
 
 /** Serves the session to its end; rejects only with what broke the connection. */
 export async function runDataSession(guest: Guest, parts: ServerParts): Promise<void> {
   const member = parts.roster.admit(guest.record);
-  using place = parts.roster.takeDataConnection(member);
-  if (place === undefined) {
-    const reason = "Too many files are being sent at once. Try again in a moment";
+  using session = parts.roster.enterDataSession(member);
+  if (session === undefined) {
+    const reason = "This machine has too many data connections. Try again in a moment";
     const bytes = encodeFrame("REFUSE", { code: "full", reason });
     return await farewell(guest.connection, { clock: parts.clock, bytes });
   }
   await new DataSession(guest, { parts, member }).run();
 }
 
-class DataSession implements Link {
+class DataSession implements Link, DataPort {
   readonly epoch: number;
+  readonly connection: Connection;
+  readonly frames: FrameReader;
+  readonly member: Member;
+  readonly parts: ServerParts;
+  readonly answers: AnswerQueue;
   #guest: Guest;
-  #connection: Connection;
-  #frames: FrameReader;
-  #member: Member;
-  #parts: ServerParts;
+  #files: FileReceiver;
+  #manifests: ManifestReceiver;
+  #place: Disposable | undefined;
+  /** The transfer whose bytes this session waits for. */
+  #receiving: string | undefined;
   #progressAt = 0;
+  /** Time without a byte that checking what is here may take, on top of the limit, in milliseconds. */
+  #checkingMs = 0;
   /** Whether bytes of a file are leaving, so that no frame can. */
   #isSending = false;
   #stallTimer: Timer | undefined;
 
   constructor(guest: Guest, server: { parts: ServerParts; member: Member }) {
     this.#guest = guest;
-    this.#connection = guest.connection;
-    this.#frames = new FrameReader(guest.connection);
-    this.#parts = server.parts;
-    this.#member = server.member;
+    this.connection = guest.connection;
+    this.frames = new FrameReader(guest.connection);
+    this.parts = server.parts;
+    this.member = server.member;
     this.epoch = guest.admitted.epoch;
+    this.answers = new AnswerQueue(MAX_OPEN_ANSWERS, (frame) => this.send(frame));
+    this.#files = new FileReceiver(this);
+    this.#manifests = new ManifestReceiver(this);
   }
 
   async run(): Promise<void> {
-    const { clock, watch } = this.#parts;
-    this.#member.others.add(this);
+    const { clock, watch } = this.parts;
+    this.member.others.add(this);
     this.#guest.setOnBytes(() => {
       this.#progressAt = clock.now();
-      watch.heard(this.#member.record.id);
+      watch.heard(this.member.record.id);
     });
     this.#progressAt = clock.now();
     this.#watchProgress();
     try {
       const { version } = this.#guest.admitted;
-      const { name } = this.#member.record;
-      this.#connection.send(ackFrame(this.#parts, { version, name }));
+      this.send(ackFrame(this.parts, { version, name: this.member.record.name }));
       await this.#serve();
+      await this.#manifests.end();
+      await this.answers.drained();
+      await this.#flush();
     } catch (error) {
       await this.#explain(error);
       throw error;
     } finally {
-      this.#stallTimer?.cancel();
-      this.#member.others.delete(this);
-      this.#connection.close();
+      await this.#end();
     }
   }
 
@@ -103,33 +113,138 @@ class DataSession implements Link {
   deliver(): void {} // Messages travel on the agent's connection.
 
   async end(why: "shutdown" | "replaced" | "revoked"): Promise<void> {
-    if (this.#isSending) return this.#connection.close();
-    this.#connection.send({ verb: "BYE", reason: why === "replaced" ? "replaced" : "shutdown" });
-    await farewell(this.#connection, { clock: this.#parts.clock });
+    if (this.#isSending) return this.connection.close();
+    this.send({ verb: "BYE", reason: why === "replaced" ? "replaced" : "shutdown" });
+    await farewell(this.connection, { clock: this.parts.clock });
+  }
+
+  takePlace(): boolean {
+    this.#place ??= this.parts.roster.takeDataConnection(this.member);
+    return this.#place !== undefined;
+  }
+
+  async lock(id: string): Promise<Disposable> {
+    const { id: client } = this.member.record;
+    return await this.parts.locks.take({ client, id }, () => this.#letGo(id));
+  }
+
+  receiving(id: string): Disposable {
+    this.#receiving = id;
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#receiving === id) this.#receiving = undefined;
+      },
+    };
+  }
+
+  checking(bytes: number): Disposable {
+    this.#checkingMs = bytes / SLOWEST_CHECK;
+    return {
+      [Symbol.dispose]: () => {
+        this.#checkingMs = 0;
+        this.#progressAt = this.parts.clock.now();
+      },
+    };
+  }
+
+  send(frame: OutgoingFrame): void {
+    this.connection.send(frame);
+  }
+
+  rejection(id: string, why: TransferError, offset?: number): FrameOf<"REJECT"> {
+    const { code } = why;
+    const reason = why.message.slice(0, MAX_REASON_CHARS);
+    const retry = code === "busy" || code === "no_space" || code === "io";
+    const { id: client, name } = this.member.record;
+    if (code === "busy") this.parts.log.debug("{name}: {reason}", { name, reason });
+    else void this.parts.timeline.audit("file_rejected", { client, code, reason });
+    return { verb: "REJECT", id, code, reason, retry, ...(offset === undefined ? {} : { offset }) };
+  }
+
+  reject(id: string, why: TransferError, kept?: { offset: number }): void {
+    this.send(this.rejection(id, why, kept?.offset));
+  }
+
+  /** Closing with unread bytes would reset the connection and lose the REJECT: read on for a moment. */
+  async drainAndClose(): Promise<void> {
+    const { clock } = this.parts;
+    const timer = clock.after(DRAIN_MS, () => this.connection.close());
+    const scrap = new Uint8Array(DRAIN_BYTES);
+    try {
+      await this.connection.flushed();
+      while (await this.connection.reader.read(scrap) !== null);
+    } catch {
+      // Closed by the timer or by the peer: either way there is nothing left to wait for.
+    } finally {
+      timer.cancel();
+      this.connection.close();
+    }
   }
 
   async #serve(): Promise<void> {
-    while (!this.#connection.closed) {
-      const frame = await this.#frames.next();
+    while (!this.connection.closed) {
+      const frame = await this.frames.next();
       if (frame === null || frame.verb === "END" || frame.verb === "BYE") return;
-      if (frame.verb === "FILE") await this.#onFile(frame);
-      else if (frame.verb === "FETCH") {
-        if (!await serveFetch(frame, this.#fetchContext())) return;
-      } else if (!IGNORED.has(frame.verb)) {
+      if (await this.#handle(frame) === "over") return;
+    }
+  }
+
+  async #handle(frame: Frame | UnknownFrame): Promise<Continuation> {
+    switch (frame.verb) {
+      case "FILE":
+        return await this.#files.receive(frame, this.#manifests.accepted);
+      case "MANIFEST":
+        await this.#manifests.onManifest(frame);
+        return "next";
+      case "BUNDLE":
+        await this.#manifests.onBundle(frame);
+        return "next";
+      case "FETCH":
+        return await this.#onFetch(frame);
+      case "CANCEL":
+        await this.#onCancel(frame);
+        return "next";
+      case "unknown":
+        return "next";
+      default:
         throw new ProtocolError("unexpected", `Cannot take ${frame.verb} while no file is open`);
-      }
+    }
+  }
+
+  async #onFetch(frame: FrameOf<"FETCH">): Promise<Continuation> {
+    if (!this.takePlace()) {
+      this.reject(frame.id, busy());
+      return "next";
+    }
+    return await serveFetch(frame, this.#fetchContext()) ? "next" : "over";
+  }
+
+  /** Gives a transfer up: what there is of it is deleted (HB-115). */
+  async #onCancel({ id }: FrameOf<"CANCEL">): Promise<void> {
+    const { log, vault } = this.parts;
+    using _lock = await this.lock(id);
+    try {
+      await vault.discard(this.member.record, id);
+    } catch (error) {
+      if (!(error instanceof TransferError)) throw error;
+      const { name } = this.member.record;
+      log.warn("{name}: cannot delete what is here of a cancelled file: {error}", {
+        name,
+        error: String(error.cause ?? error),
+      });
     }
   }
 
   #fetchContext(): FetchContext {
     const progressed = () => {
-      this.#progressAt = this.#parts.clock.now();
+      this.#progressAt = this.parts.clock.now();
     };
+    const { connection, frames, member, parts } = this;
     return {
-      connection: this.#connection,
-      frames: this.#frames,
-      member: this.#member,
-      parts: this.#parts,
+      connection,
+      frames,
+      member,
+      parts,
       progressed,
       sending: (isSending) => {
         this.#isSending = isSending;
@@ -137,107 +252,62 @@ class DataSession implements Link {
     };
   }
 
-  async #onFile({ id, path, size }: FrameOf<"FILE">): Promise<void> {
-    const { store, vault } = this.#parts;
-    const { id: client, name } = this.#member.record;
-    const offer = checkOffer(path, size);
-    if ("code" in offer) return this.#reject(id, offer);
-    const refusal = vault.refusal(offer);
-    if (refusal !== undefined) return this.#reject(id, refusal);
-    if (await store.hasFile(client, id)) {
-      return this.#reject(id, { code: "denied", reason: "This transfer has been stored before" });
-    }
-    try {
-      await using file = await vault.open(name, offer);
-      this.#connection.send({ verb: "READY", id, offset: 0 });
-      if (!await this.#takeBytes({ id, offer, file })) return;
-      await this.#finish({ id, offer, file });
-    } catch (error) {
-      if (!(error instanceof TransferError)) throw error;
-      this.#reject(id, { code: error.code, reason: error.message });
-    }
+  /** A newer connection wants a transfer: ends this one when it waits for its bytes (HB-114). */
+  #letGo(id: string): void {
+    if (this.#receiving !== id || this.connection.closed) return;
+    this.reject(id, new TransferError("busy", "A newer connection sends this file now"));
+    void farewell(this.connection, { clock: this.parts.clock });
   }
 
-  /** Takes exactly the announced bytes; false when they could not be written and the session is over. */
-  async #takeBytes(transfer: Transfer): Promise<boolean> {
-    const { id, offer, file } = transfer;
-    try {
-      const bytes = byteStream(this.#connection.reader, { length: offer.size });
-      await pumpBytes(bytes, (chunk) => file.write(chunk));
-      return true;
-    } catch (error) {
-      if (!(error instanceof TransferError)) throw error;
-      this.#reject(id, { code: error.code, reason: error.message });
-      // The bytes still on their way cannot be told from frames, so the connection ends with the word.
-      await this.#drainAndClose();
-      return false;
-    }
+  /** The last answers, as long as the peer reads. */
+  async #flush(): Promise<void> {
+    using _limit = this.parts.clock.after(WRITE_STALL_MS, () => this.connection.close());
+    await this.connection.flushed();
   }
 
-  /** Closing with unread bytes would reset the connection and lose the REJECT: read on for a moment. */
-  async #drainAndClose(): Promise<void> {
-    const { clock } = this.#parts;
-    const timer = clock.after(DRAIN_MS, () => this.#connection.close());
-    const scrap = new Uint8Array(DRAIN_BYTES);
+  /** Work that is open ends by itself, whatever has become of the connection. */
+  async #end(): Promise<void> {
+    this.#stallTimer?.cancel();
+    this.connection.close();
     try {
-      await this.#connection.flushed();
-      while (await this.#connection.reader.read(scrap) !== null);
-    } catch {
-      // Closed by the timer or by the peer: either way there is nothing left to wait for.
+      await this.answers.drained();
+      await this.#manifests.end();
+    } catch (error) {
+      const { name } = this.member.record;
+      this.parts.log.error("{name}: {error}", { name, error: String(error) });
     } finally {
-      timer.cancel();
-      this.#connection.close();
+      this.member.others.delete(this);
+      this.#place?.[Symbol.dispose]();
     }
-  }
-
-  async #finish({ id, offer, file }: Transfer): Promise<void> {
-    const sum = await this.#connection.readFrame();
-    if (sum?.verb === "CANCEL" && sum.id === id) return;
-    if (sum?.verb !== "SUM" || sum.id !== id || sum.bytes !== offer.size) {
-      throw new ProtocolError(
-        "surplus",
-        `Cannot take ${
-          sum?.verb ?? "the end of the stream"
-        } as SUM must follow the ${offer.size} announced bytes`,
-      );
-    }
-    const published = await file.publish(sum.sha256);
-    await recordFile(published, { id, member: this.#member, parts: this.#parts });
-    const { as, sha256 } = published;
-    this.#connection.send({ verb: "STORED", id, as, bytes: offer.size, sha256 });
-  }
-
-  #reject(id: string, why: { code: FrameOf<"REJECT">["code"]; reason: string }): void {
-    const { code } = why;
-    const reason = why.reason.slice(0, MAX_REASON_CHARS);
-    const retry = code === "busy" || code === "no_space" || code === "io";
-    this.#connection.send({ verb: "REJECT", id, code, reason, retry });
-    const { id: client } = this.#member.record;
-    void this.#parts.timeline.audit("file_rejected", { client, code, reason });
   }
 
   async #explain(error: unknown): Promise<void> {
-    if (!(error instanceof ProtocolError) || this.#connection.closed) return;
-    const { timeline, clock } = this.#parts;
-    const { id: client } = this.#member.record;
+    if (!(error instanceof ProtocolError) || this.connection.closed) return;
+    const { timeline, clock } = this.parts;
+    const { id: client } = this.member.record;
     const { address } = this.#guest;
     await timeline.audit("protocol_error", { client, address, reason: error.message });
     const bytes = encodeFrame("REFUSE", { code: "bad_frame", reason: error.message });
-    await farewell(this.#connection, { clock, bytes });
+    await farewell(this.connection, { clock, bytes });
   }
 
   /** Without a byte for a minute the transfer is given up, or the idle connection closed. */
   #watchProgress(): void {
-    const { clock, log } = this.#parts;
-    const left = this.#progressAt + TRANSFER_STALL_MS - clock.now();
+    const { clock, log } = this.parts;
+    const limit = TRANSFER_STALL_MS + this.#checkingMs;
+    const left = Math.max(0, this.#progressAt + limit - clock.now());
     this.#stallTimer = clock.after(left, () => {
-      if (clock.now() - this.#progressAt < TRANSFER_STALL_MS) return this.#watchProgress();
-      const { name } = this.#member.record;
+      // While files are being made durable, it is not the peer that is slow.
+      if (this.answers.isBusy) this.#progressAt = clock.now();
+      if (clock.now() - this.#progressAt < TRANSFER_STALL_MS + this.#checkingMs) {
+        return this.#watchProgress();
+      }
+      const { name } = this.member.record;
       log.warn("{name}: gave a transfer up after {ms} ms without a byte", {
         name,
         ms: TRANSFER_STALL_MS,
       });
-      this.#connection.close();
+      this.connection.close();
     });
   }
 }

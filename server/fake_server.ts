@@ -10,7 +10,10 @@ import { join } from "node:path";
 import { sleep, systemClock } from "../platform/clock.ts";
 import { IN_MEMORY, openDatabase } from "../platform/database.ts";
 import { FakeClock } from "../platform/fake_clock.ts";
+import type { DiskSpace, Reservation } from "../platform/disk_space.ts";
+import { settleBundle, storeBundle } from "../platform/file_bundle.ts";
 import { type FileSystem, systemFiles } from "../platform/file_system.ts";
+import { promptRawFiles } from "../platform/raw_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { type FakeDuplexOptions, fakeDuplexPair } from "../protocol/fake_duplex.ts";
 import { generateKeyPair, keyIdOf, type KeyPair, type Role } from "../protocol/mod.ts";
@@ -26,12 +29,28 @@ import { type Store, StoreError } from "./store.ts";
 import { StoreDatabase } from "./store_database.ts";
 import { STORE_MIGRATIONS } from "./store_schema.ts";
 import { Timeline } from "./timeline.ts";
-import { Vault } from "./vault.ts";
+import { TransferLocks } from "./transfer_locks.ts";
+import { Vault, type VaultOptions } from "./vault.ts";
 import { Reception, type VisitingSocket } from "./visit.ts";
 import { Watch, type WatchedChange } from "./watch.ts";
 
 /** The id of every {@linkcode FakeServer}. */
 export const FAKE_SERVER_ID = "10965244468947a4021d869c0c5126ecc6f84669";
+
+/** As much room as is asked for. */
+function unlimited(): Promise<Reservation> {
+  return Promise.resolve({ wrote() {}, [Symbol.dispose]() {} });
+}
+
+/** Received files without a worker. */
+function fileStore(files: FileSystem): VaultOptions["store"] {
+  return {
+    files,
+    storeBundle: (request) => storeBundle(promptRawFiles, request, systemClock),
+    settleBundle: (stagingDirectory, ids) =>
+      settleBundle(promptRawFiles, { stagingDirectory, ids }),
+  };
+}
 
 /** Turns of the event loop that a test waits for a condition; each takes about a millisecond. */
 const MAX_TURNS = 1_000;
@@ -45,6 +64,9 @@ export interface FakeServerOptions {
   /** @default {20000} */
   intervalMs?: number;
   maxFileBytes?: number;
+  quotaBytes?: number;
+  /** Room for received files. @default as much as is asked for */
+  reserveFiles?: DiskSpace["reserve"];
   lobbyLimits?: LobbyLimits;
   /** Room for copies of outgoing files. @default as much as is asked for */
   reserve?: OutgoingOptions["reserve"];
@@ -217,12 +239,14 @@ export class FakeServer implements AsyncDisposable {
 
   /** How many files are being received. */
   async staged(): Promise<number> {
-    try {
-      return (await Array.fromAsync(Deno.readDir(join(this.directory, ".staging")))).length;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return 0;
-      throw error;
+    const top = join(this.directory, ".staging");
+    let staged = 0;
+    for await (const { name } of Deno.readDir(top)) {
+      for await (const entry of Deno.readDir(join(top, name))) {
+        if (!entry.name.includes(".json")) staged++;
+      }
     }
+    return staged;
   }
 
   /** Ends everything; rejects when a connection or a timer is left over. */
@@ -269,13 +293,16 @@ export class FakeServer implements AsyncDisposable {
       vault: new Vault({
         directory: this.directory,
         maxFileBytes: options.maxFileBytes,
+        quotaBytes: options.quotaBytes,
         newId,
-        files: options.files ?? systemFiles,
+        store: fileStore(options.files ?? systemFiles),
+        space: { reserve: options.reserveFiles ?? unlimited },
       }),
+      locks: new TransferLocks(),
       outgoing: new Outgoing({
         directory: this.outgoing,
         newId,
-        reserve: options.reserve ?? (() => Promise.resolve({ wrote() {}, [Symbol.dispose]() {} })),
+        reserve: options.reserve ?? unlimited,
       }),
       lobby: new Lobby(options.lobbyLimits),
       randomBytes: systemRandomBytes,

@@ -116,6 +116,19 @@ export const HBSERVER = defineProgram({
       min: 0,
       help: "Largest file to take; larger ones are refused before a byte.",
     },
+    quota: {
+      kind: "size",
+      commands: ["run"],
+      min: 0,
+      help: "What the files of one client may take; more is refused before a byte.",
+    },
+    minFree: {
+      kind: "size",
+      commands: ["run"],
+      min: 0,
+      help:
+        "What stays free on the disk, whatever is sent (1 % of the disk, at most 1 GiB, unless set).",
+    },
     name: {
       kind: "text",
       commands: ["invite"],

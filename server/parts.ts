@@ -12,6 +12,7 @@ import type { Timing } from "./presence.ts";
 import type { Roster } from "./roster.ts";
 import type { Store } from "./store.ts";
 import type { Timeline } from "./timeline.ts";
+import type { TransferLocks } from "./transfer_locks.ts";
 import type { Vault } from "./vault.ts";
 import type { Watch } from "./watch.ts";
 
@@ -45,6 +46,7 @@ export interface ServerParts {
   roster: Roster;
   timeline: Timeline;
   vault: Vault;
+  locks: TransferLocks;
   outgoing: Outgoing;
   lobby: Lobby;
   /** Bytes of randomness. */

@@ -4,32 +4,41 @@
  * @module
  */
 
+import type { PublishedFile } from "./incoming_file.ts";
 import type { ServerParts } from "./parts.ts";
 import type { Member } from "./roster.ts";
 import { StoreError } from "./store.ts";
-import { type PublishedFile, TransferError } from "./vault.ts";
+import { TransferError } from "./transfer_error.ts";
 
 /**
- * Records a file of a client under the transfer's id. One that cannot be recorded is taken back, as it would
- * lie there twice when it is sent again; rejects with {@linkcode TransferError} then.
+ * Records a file of a client under the transfer's id. One that cannot be recorded lies there unacknowledged, and is
+ * found and recorded when the transfer is offered again; rejects with {@linkcode TransferError} then.
  */
 export async function recordFile(
   file: PublishedFile,
   { id, member, parts }: { id: string; member: Member; parts: ServerParts },
 ): Promise<void> {
-  const { clock, log, onFile, store, timeline, vault } = parts;
-  const { id: client, name } = member.record;
-  const { as, path, bytes, sha256 } = file;
+  const { clock, log, onFile, store, timeline } = parts;
+  const { id: client, name: from } = member.record;
+  const { name, path, bytes, sha256 } = file;
   const stored = { direction: "in" as const, state: "stored", at: clock.wall() };
   try {
-    await store.addFile({ id, client, name: as, path, bytes, sha256, ...stored });
+    await store.addFile({ id, client, name, path, bytes, sha256, ...stored });
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    await vault.takeBack(file);
-    const reason = "The server could not record the file in its database";
-    throw new TransferError(error.full ? "no_space" : "io", reason, { cause: error });
+    throw recordError(error, { path, parts });
   }
   timeline.changed();
-  log.info("{name}: stored {path} ({bytes} bytes)", { name, path, bytes });
-  onFile({ from: name, path, bytes });
+  log.info("{name}: stored {path} ({bytes} bytes)", { name: from, path, bytes });
+  onFile({ from, path, bytes });
+}
+
+/** What a sender is told when the database could not take the record of what lies at `path`. */
+export function recordError(
+  error: unknown,
+  { path, parts }: { path: string; parts: ServerParts },
+): unknown {
+  if (!(error instanceof StoreError)) return error;
+  parts.log.error("Cannot record {path}: {error}", { path, error: error.message });
+  const reason = "The server could not record the file in its database";
+  return new TransferError(error.full ? "no_space" : "io", reason, { cause: error });
 }

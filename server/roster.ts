@@ -4,10 +4,14 @@
  * @module
  */
 
-import { type Fields, MAX_DATA_CONNECTIONS_PER_CLIENT } from "../protocol/mod.ts";
+import {
+  type Fields,
+  MAX_DATA_CONNECTIONS_PER_CLIENT,
+  MAX_DATA_SESSIONS_PER_CLIENT,
+} from "../protocol/mod.ts";
 import type { ClientRecord, PushOutcome } from "./store_record.ts";
 
-/** Data connections of all clients at once. */
+/** Data connections of all clients that may have a transfer under way at once. */
 export const MAX_DATA_CONNECTIONS = 16;
 
 /** An open session that can be told things. */
@@ -33,7 +37,10 @@ export interface Member {
   agent: Link | undefined;
   /** Sessions of other kinds: data, tool, classic. */
   others: Set<Link>;
+  /** Data connections that have a transfer under way, or had. */
   dataConnections: number;
+  /** Data connections at all. */
+  dataSessions: number;
   /** The last vitals, as they came. */
   vitals: Fields<"HEARTBEAT">["vitals"];
   /** The client's clock minus this machine's, in milliseconds, at the last heartbeat. */
@@ -57,6 +64,7 @@ export class Roster {
       agent: undefined,
       others: new Set(),
       dataConnections: 0,
+      dataSessions: 0,
       vitals: undefined,
       skewMs: undefined,
     };
@@ -92,7 +100,14 @@ export class Roster {
     return member === undefined ? [] : [member];
   }
 
-  /** Takes one of the client's data connections; undefined when it, or all together, have too many. */
+  /** Lets one more data connection of the client in; undefined when it has too many. */
+  enterDataSession(member: Member): Disposable | undefined {
+    if (member.dataSessions >= MAX_DATA_SESSIONS_PER_CLIENT) return undefined;
+    member.dataSessions++;
+    return { [Symbol.dispose]: () => void member.dataSessions-- };
+  }
+
+  /** Takes a place for transfers; undefined when the client, or all together, have as many as they may. */
   takeDataConnection(member: Member): Disposable | undefined {
     if (member.dataConnections >= MAX_DATA_CONNECTIONS_PER_CLIENT) return undefined;
     if (this.#dataConnections >= MAX_DATA_CONNECTIONS) return undefined;

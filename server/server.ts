@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { type DataDirectory, openDataDirectory } from "../platform/data_directory.ts";
+import { type FileStore, openFileStore } from "../platform/file_store.ts";
 import { getLog } from "../platform/log.ts";
 import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
@@ -32,6 +33,7 @@ import { Roster } from "./roster.ts";
 import { openStore, type Store } from "./store.ts";
 import type { ClientRecord } from "./store_record.ts";
 import { Timeline } from "./timeline.ts";
+import { TransferLocks } from "./transfer_locks.ts";
 import { Vault } from "./vault.ts";
 import { Reception } from "./visit.ts";
 import { Watch } from "./watch.ts";
@@ -86,6 +88,16 @@ export interface ServerOptions {
    * @default {no limit}
    */
   maxFileBytes?: number | undefined;
+  /**
+   * What the files of one client may take, in bytes.
+   * @default {no limit}
+   */
+  quotaBytes?: number | undefined;
+  /**
+   * What stays free on the disk whatever is sent, in bytes.
+   * @default {1 % of the disk, at most 1 GiB}
+   */
+  minFreeBytes?: number | undefined;
   /** Called for every message of a client, after it has been stored. */
   onMessage?: (message: IncomingMessage) => void;
   /** Called for every alert and recovery, after it has been stored. */
@@ -126,8 +138,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const identity = await loadIdentity(directory, clock);
   const store = await openStore(join(directory.path, "hbserver.sqlite"));
   stack.defer(() => store.close());
-  const parts = buildParts(options, { clock, log, store, directory, stack });
+  const files = stack.use(await openFileStore());
+  const parts = buildParts(options, { clock, log, store, files, directory, stack });
   await parts.vault.prepare();
+  await sweepVault(parts);
   await parts.outgoing.prepare();
   await parts.outgoing.sweep(() => store.outgoingContents());
   restore(await store.clients(), parts);
@@ -183,12 +197,13 @@ interface Foundation {
   clock: Clock;
   log: Logger;
   store: Store;
+  files: FileStore;
   directory: DataDirectory;
   stack: AsyncDisposableStack;
 }
 
 function buildParts(options: ServerOptions, foundation: Foundation): ServerParts {
-  const { clock, log, store, directory, stack } = foundation;
+  const { clock, log, store, files, directory, stack } = foundation;
   const roster = new Roster();
   const timing = timingOf(options.intervalMs ?? HEARTBEAT_INTERVAL_MS, options.downMs);
   const timeline = new Timeline({ clock, store, log });
@@ -215,12 +230,17 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const connections = options.plaintext === true ? MAX_CONNECTIONS : MAX_TLS_CONNECTIONS;
   const newId = () => uuidV7(clock);
   const outgoing = join(directory.path, "outgoing");
-  const disks = new Disks();
+  const { minFreeBytes, quotaBytes, maxFileBytes } = options;
+  const disks = new Disks({ minFreeBytes });
   const reserve = roomOn(() => disks.of(outgoing));
+  const received = options.filesDirectory ?? join(directory.path, "files");
   const vault = new Vault({
-    directory: options.filesDirectory ?? join(directory.path, "files"),
-    maxFileBytes: options.maxFileBytes,
+    directory: received,
+    maxFileBytes,
+    quotaBytes,
     newId,
+    store: files,
+    space: { reserve: async (bytes) => await (await disks.of(received)).reserve(bytes) },
   });
   return {
     clock,
@@ -231,6 +251,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     roster,
     timeline,
     vault,
+    locks: new TransferLocks(),
     outgoing: new Outgoing({ directory: outgoing, newId, reserve }),
     lobby: new Lobby({ connections, ...options.lobbyLimits }),
     randomBytes: systemRandomBytes,
@@ -259,12 +280,24 @@ function restore(records: ClientRecord[], { clock, roster, watch }: ServerParts)
   }
 }
 
-function startPruning({ clock, log, store }: ServerParts, stack: AsyncDisposableStack): void {
+/** Removes unfinished files that nobody will continue. */
+async function sweepVault({ clock, log, store, vault }: ServerParts): Promise<void> {
+  const swept = await vault.sweep(clock.wall(), (client, id) => store.hasFile(client, id));
+  if (swept > 0) log.info("Removed {swept} unfinished files of earlier", { swept });
+}
+
+function startPruning(parts: ServerParts, stack: AsyncDisposableStack): void {
+  const { clock, log, store } = parts;
   const prune = async () => {
     try {
       while (await store.prune(clock.wall()) > 0);
     } catch (error) {
       log.error("Cannot remove old lines of the timeline: {error}", { error: String(error) });
+    }
+    try {
+      await sweepVault(parts);
+    } catch (error) {
+      log.error("{error}", { error: error instanceof Error ? error.message : String(error) });
     }
     timer = clock.after(PRUNE_MS, () => void prune());
   };

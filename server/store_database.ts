@@ -321,9 +321,21 @@ export class StoreDatabase {
 
   /** Records a published file and its line of the timeline. */
   addFile(file: Omit<FileRecord, "seq" | "clientName">): void {
-    const { lastInsertRowid } = this.#run(
+    const { lastInsertRowid } = this.#insertFile("", file);
+    const { at, client, id, name, path, bytes, sha256, state, direction } = file;
+    const data = { id, direction, name, path, bytes, sha256, state };
+    this.#addEvent({ at, client, kind: "file", ref: Number(lastInsertRowid), data });
+  }
+
+  /** Records published files of a manifest without a line each; those on record already stay as they are. */
+  addFiles(files: Omit<FileRecord, "seq" | "clientName">[]): void {
+    for (const file of files) this.#insertFile("ON CONFLICT (client, id) DO NOTHING", file);
+  }
+
+  #insertFile(onConflict: string, file: Omit<FileRecord, "seq" | "clientName">) {
+    return this.#run(
       `INSERT INTO file (id, client, direction, name, path, bytes, sha256, state, at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ${onConflict}`,
       file.id,
       file.client,
       file.direction,
@@ -334,9 +346,44 @@ export class StoreDatabase {
       file.state,
       file.at,
     );
-    const { at, client, id, name, path, bytes, sha256, state, direction } = file;
-    const data = { id, direction, name, path, bytes, sha256, state };
-    this.#addEvent({ at, client, kind: "file", ref: Number(lastInsertRowid), data });
+  }
+
+  /** The file that a transfer of this client has become; undefined while it has become none. */
+  receivedFile(client: string, id: string): FileRecord | undefined {
+    const row = this.#get(
+      `SELECT file.*, client.name AS client_name FROM file JOIN client ON client.id = file.client
+       WHERE file.client = ? AND file.id = ? AND direction = 'in'`,
+      client,
+      id,
+    );
+    return row && toFile(row);
+  }
+
+  /** Ids of a client's received files from `first` to `last`, both included. */
+  receivedIds(client: string, range: { first: string; last: string }): string[] {
+    return this.#all(
+      "SELECT id FROM file WHERE client = ? AND id BETWEEN ? AND ? AND direction = 'in'",
+      client,
+      range.first,
+      range.last,
+    ).map((row) => String(row.id));
+  }
+
+  /** The name of the folder that a manifest of this client has got. */
+  folderName(client: string, id: string): string | undefined {
+    const row = this.#get("SELECT name FROM folder WHERE client = ? AND id = ?", client, id);
+    return row && String(row.name);
+  }
+
+  /** Notes which folder a manifest gets, before it is made. */
+  addFolder(folder: { client: string; id: string; name: string; at: number }): void {
+    this.#run(
+      "INSERT INTO folder (client, id, name, at) VALUES (?, ?, ?, ?)",
+      folder.client,
+      folder.id,
+      folder.name,
+      folder.at,
+    );
   }
 
   /** Whether a transfer of this client has been published already. */

@@ -101,4 +101,15 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
   CREATE INDEX file_content ON file (content)
     WHERE direction = 'out' AND state IN ('queued', 'sent');
   `,
+}, {
+  name: "folders of clients",
+  sql: `
+  CREATE TABLE folder (
+    client TEXT NOT NULL REFERENCES client (id),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (client, id)
+  ) STRICT, WITHOUT ROWID;
+  `,
 }];

@@ -28,6 +28,8 @@ export async function runCommand(
     downMs: options.down,
     filesDirectory: options.files,
     maxFileBytes: options.maxFileSize,
+    quotaBytes: options.quota,
+    minFreeBytes: options.minFree,
     onMessage: ({ from, text }) => operatorConsole?.onMessage(from, text),
     onNotice: (notice) => operatorConsole?.onNotice(notice),
     onPush: (notice) => operatorConsole?.onPush(notice),
