@@ -55,7 +55,10 @@ export interface ConnectedClient extends AsyncDisposable {
    * when the queue is full or the text too long.
    */
   say(text: string): string;
-  /** Sends one file over a connection of its own; resolves once the server has stored it. */
+  /**
+   * Sends one file over a connection of its own; resolves once the server has stored it. Goes on where an earlier
+   * try for the same unchanged file was cut.
+   */
   send(path: string): Promise<StoredFile>;
   /** Resolves when it has stopped; rejects when the server refuses this client for good. */
   readonly ended: Promise<void>;
@@ -75,7 +78,7 @@ export async function connect(options: ConnectOptions): Promise<ConnectedClient>
   stack.use(openDataDirectory(dataDirectory, { lock: true }));
   if (joinKey !== undefined) await enrol(readJoinKey(joinKey), { name, context });
   const plaintext = openServer !== undefined;
-  const { access, store } = stack.use(
+  const { access, store, uploads } = stack.use(
     await openClient({ server: openServer, plaintext, name }, context),
   );
   const facts = new HostFacts(systemHost(dataDirectory));
@@ -111,7 +114,8 @@ export async function connect(options: ConnectOptions): Promise<ConnectedClient>
       await using uploader = new Uploader({
         clock,
         random: systemRandom,
-        connect: () => access.connect({ role: "data" }),
+        connect: (signal) => access.connect({ role: "data", ...(signal && { signal }) }),
+        memory: uploads(),
       });
       return await uploader.send(path);
     },

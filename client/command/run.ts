@@ -117,14 +117,15 @@ function createAgent(
 }
 
 function createUploader(
-  { access }: OpenClient,
+  { access, uploads }: OpenClient,
   { context, view }: { context: CommandContext; view: ChatView },
 ): Uploader {
   const { clock, random, stopping } = context;
   return new Uploader({
     clock,
     random,
-    connect: () => access.connect({ role: "data", signal: stopping }),
+    connect: (signal = stopping) => access.connect({ role: "data", signal }),
+    memory: uploads(),
     onNotice: (notice) => view.notice(notice),
     signal: stopping,
   });
