@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { systemClock } from "../platform/clock.ts";
 import { DataDirectoryError, defaultDataDirectory } from "../platform/data_directory.ts";
 import { DatabaseError } from "../platform/database.ts";
+import { armFailpoint } from "../platform/failpoint.ts";
 import { configureLogging } from "../platform/log.ts";
 import { helpText, parseCommandLine, UsageError } from "../platform/option_table.ts";
 import { PRODUCT_VERSION, versionLine } from "../platform/product.ts";
@@ -21,6 +22,8 @@ import { EXIT, type ExitCode } from "./exit_code.ts";
 import { type ClientInvocation, HBCLIENT } from "./options.ts";
 
 const PROGRAM = "hbclient";
+/** What the program ends with at an armed failpoint: as after SIGKILL. */
+const KILLED = 137;
 /** Signals that ask the program to end; not every system has every one. */
 const SIGNALS: Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"];
 
@@ -36,6 +39,8 @@ async function main(): Promise<void> {
   let exitCode: number;
   const signals = onSignals();
   try {
+    const failpoint = Deno.env.get("HB_FAILPOINT");
+    if (failpoint !== undefined) armFailpoint(failpoint, () => Deno.exit(KILLED));
     const invocation = readArguments();
     if (!isInformation(invocation)) {
       terminal = systemTerminal({

@@ -10,50 +10,65 @@ import { displayWidth } from "../platform/display_width.ts";
 import { formatDuration, formatSize } from "../platform/quantity.ts";
 import type { Terminal } from "../platform/terminal.ts";
 import { visible } from "../platform/visible_text.ts";
-import type { UploadProgress } from "./upload.ts";
+import type { UploadProgress } from "./upload_progress.ts";
 
 /** Shortest time between two drawings, in milliseconds. */
 export const REDRAW_MS = 100;
 /** Time without a byte after which the line says so, in milliseconds. */
 export const STALLED_MS = 5_000;
-/** Time over which the speed is measured, in milliseconds. */
+/** Time over which the speed is smoothed: what is older counts for little, in milliseconds. */
 const SPEED_WINDOW_MS = 5_000;
 /** Longest file name that is shown whole, in characters. */
 const MAX_NAME_CHARS = 24;
 /** Takes the line off the screen. */
 const ERASE = "\r\x1b[K";
 
-/** Measures one file's speed and puts it into words. */
+/** Measures the speed of one upload and puts it into words. */
 export class ProgressText {
-  #path: string | undefined;
-  #samples: { at: number; sent: number }[] = [];
+  #current: string | undefined;
+  #last = { at: 0, sent: 0 };
   #movedAt = 0;
+  /** Bytes per millisecond, smoothed. */
+  #speed: number | undefined;
 
   /** The line for `progress` at the monotonic time `now`. */
   render(progress: UploadProgress, now: number): string {
-    if (progress.path !== this.#path) {
-      this.#path = progress.path;
-      this.#samples = [];
-      this.#movedAt = now;
-    }
-    const { sent, size, phase } = progress;
-    if (sent !== this.#samples.at(-1)?.sent) this.#movedAt = now;
-    this.#samples.push({ at: now, sent });
-    while ((this.#samples[0]?.at ?? now) < now - SPEED_WINDOW_MS) this.#samples.shift();
+    this.#measure(progress, now);
+    const { sent, size, phase, files } = progress;
     const percent = size === 0 ? 100 : Math.floor(sent / size * 100);
     const name = visible(basename(progress.path));
     const shown = name.length > MAX_NAME_CHARS ? `${name.slice(0, MAX_NAME_CHARS)}…` : name;
+    const count = files === undefined ? "" : `  ${files.done} of ${files.total} files`;
     const head = `${shown}  ${phase}  ${percent} %  ${formatSize(sent)} of ${formatSize(size)}`;
-    return phase === "sending" ? `${head}  ${this.#pace(progress, now)}` : head;
+    const isMoving = phase === "sending" || phase === "checking";
+    return isMoving ? `${head}${count}  ${this.#pace(progress, now)}` : `${head}${count}`;
+  }
+
+  #measure({ path, phase, sent }: UploadProgress, now: number): void {
+    // What was held already, or starting over, is no speed.
+    const current = `${phase} ${path}`;
+    if (current !== this.#current || sent < this.#last.sent) {
+      this.#current = current;
+      this.#speed = undefined;
+      this.#last = { at: now, sent };
+      this.#movedAt = now;
+    }
+    const elapsed = now - this.#last.at;
+    if (sent !== this.#last.sent) this.#movedAt = now;
+    if (elapsed <= 0) return;
+    const speed = (sent - this.#last.sent) / elapsed;
+    const weight = 1 - Math.exp(-elapsed / SPEED_WINDOW_MS);
+    this.#speed = this.#speed === undefined ? speed : this.#speed + (speed - this.#speed) * weight;
+    this.#last = { at: now, sent };
   }
 
   #pace({ sent, size }: UploadProgress, now: number): string {
     if (now - this.#movedAt >= STALLED_MS) return "stalled";
-    const first = this.#samples[0];
-    if (first === undefined || now <= first.at || sent <= first.sent) return "";
-    const bytesPerMs = (sent - first.sent) / (now - first.at);
-    const left = formatDuration((size - sent) / bytesPerMs);
-    return `${formatSize(Math.round(bytesPerMs * 1000))}/s  ${left} left`;
+    const speed = this.#speed ?? 0;
+    if (speed <= 0) return "";
+    return `${formatSize(Math.round(speed * 1000))}/s  ${
+      formatDuration((size - sent) / speed)
+    } left`;
   }
 }
 

@@ -2,12 +2,12 @@ import { assert, assertEquals } from "@std/assert";
 import { FakeClock } from "../platform/fake_clock.ts";
 import { Terminal } from "../platform/terminal.ts";
 import { ProgressText, REDRAW_MS, showProgress, STALLED_MS } from "./progress_line.ts";
-import type { UploadProgress } from "./upload.ts";
+import type { UploadProgress } from "./upload_progress.ts";
 
 const MIB = 1024 * 1024;
 
 function at(sent: number, changes: Partial<UploadProgress> = {}): UploadProgress {
-  return { path: "/a/report.pdf", phase: "sending", sent, size: 100 * MIB, ...changes };
+  return { id: "1", path: "/a/report.pdf", phase: "sending", sent, size: 100 * MIB, ...changes };
 }
 
 function fakeTerminal({ isStderrTty = true } = {}): { terminal: Terminal; written: string[] } {
@@ -84,4 +84,18 @@ Deno.test("showProgress() writes nothing where nobody would see it redrawn", asy
   using _progress = showProgress(terminal, { clock, progress: () => at(MIB) });
   await clock.advance(1_000);
   assertEquals(written, []);
+});
+
+Deno.test("ProgressText counts files, smooths the speed, and measures anew after a phase", () => {
+  const text = new ProgressText();
+  const files = { done: 3, total: 12 };
+  assertEquals(
+    text.render(at(50 * MIB, { phase: "waiting", files }), 0),
+    "report.pdf  waiting  50 %  50.0 MiB of 100.0 MiB  3 of 12 files",
+  );
+  text.render(at(50 * MIB), 1_000);
+  assert(text.render(at(60 * MIB), 2_000).includes("10.0 MiB/s"));
+  const slower = text.render(at(60 * MIB), 3_000);
+  assert(slower.includes("8.2 MiB/s"), slower);
+  assert(text.render(at(0), 4_000).endsWith("100.0 MiB  "), "starting over is no speed");
 });

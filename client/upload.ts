@@ -71,6 +71,7 @@ export class Uploader implements AsyncDisposable {
   readonly #ports: UploadPorts;
   #connection: DataConnection | undefined;
   #hasConnected = false;
+  #stopped: AbortController | undefined;
   #progress: () => UploadProgress | undefined = () => undefined;
   #lastId = "";
   #unfinished: Job | undefined;
@@ -174,6 +175,9 @@ export class Uploader implements AsyncDisposable {
 
   /** Closes at once, for a person who does not want to wait; the server keeps what it has got. */
   abort(): void {
+    this.#stopped?.abort(
+      new ClientError("Cannot go on sending: it was stopped", { code: "stopped" }),
+    );
     this.#drop();
   }
 
@@ -238,7 +242,9 @@ export class Uploader implements AsyncDisposable {
 
   /** Runs `attempt` over one connection after another until it is done or there is no point in going on. */
   async #persist<T>(job: Job, attempt: (ports: FileTransferPorts) => Promise<T>): Promise<T> {
-    const { clock, memory, signal } = this.#ports;
+    const { memory } = this.#ports;
+    const stopped = this.#stopped = new AbortController();
+    const signal = anyOf(this.#ports.signal, stopped.signal);
     const patience = new Patience(this.#ports);
     this.#unfinished = job;
     let held = 0;
@@ -249,18 +255,18 @@ export class Uploader implements AsyncDisposable {
     try {
       while (true) {
         try {
-          const connection = await this.#connected();
+          const connection = await this.#connected(signal);
           if (job.withdrawn !== undefined) connection.send({ verb: "CANCEL", id: job.withdrawn });
           job.withdrawn = undefined;
-          const done = await attempt(this.#portsOf(connection, onHeld));
+          const done = await attempt(this.#portsOf({ connection, onHeld, signal }));
           this.#finish(job);
           return done;
         } catch (error) {
           if (!(error instanceof TransferError && error.keepsConnection)) this.#drop();
-          signal?.throwIfAborted();
+          signal.throwIfAborted();
           if (!this.#isTransient(error)) throw this.#settled(job, error);
           if (memory?.holds(job.key) === false) throw replaced(job.path);
-          await this.#pause(error, { job, pause: patience.next() });
+          await this.#pause(error, { job, pause: patience.next(), signal });
         }
       }
     } finally {
@@ -268,16 +274,16 @@ export class Uploader implements AsyncDisposable {
     }
   }
 
-  #portsOf(connection: DataConnection, onHeld: (bytes: number) => void): FileTransferPorts {
-    const { clock, random, signal, onNotice, onPhase } = this.#ports;
+  #portsOf(
+    own: Pick<FileTransferPorts, "connection" | "onHeld" | "signal">,
+  ): FileTransferPorts {
+    const { clock, random, onNotice, onPhase } = this.#ports;
     return {
-      connection,
+      ...own,
       clock,
       random,
-      signal,
       onNotice: (notice) => onNotice?.(notice),
       onPhase: () => onPhase?.(),
-      onHeld,
     };
   }
 
@@ -303,8 +309,11 @@ export class Uploader implements AsyncDisposable {
   }
 
   /** Waits before the next try; rejects when the time for tries is over. */
-  async #pause(error: unknown, { job, pause }: { job: Job; pause: Pause | undefined }) {
-    const { clock, signal, onNotice, onPhase } = this.#ports;
+  async #pause(
+    error: unknown,
+    { job, pause, signal }: { job: Job; pause: Pause | undefined; signal: AbortSignal },
+  ): Promise<void> {
+    const { clock, onNotice, onPhase } = this.#ports;
     const last = this.#progress();
     if (pause === undefined) throw givenUp(error, job.path, last);
     this.#progress = () => last === undefined ? undefined : { ...last, phase: "waiting" };
@@ -322,19 +331,19 @@ export class Uploader implements AsyncDisposable {
     this.#connection = undefined;
   }
 
-  async #connected(): Promise<DataConnection> {
+  async #connected(signal: AbortSignal): Promise<DataConnection> {
     if (this.#connection !== undefined && this.#connection.ending === undefined) {
       return this.#connection;
     }
     const { clock } = this.#ports;
-    const { connection } = await this.#connectPatiently();
+    const { connection } = await this.#connectPatiently(signal);
     this.#hasConnected = true;
     return this.#connection = new DataConnection(connection, clock);
   }
 
   /** Waits while the server has as many data connections of this client as it allows. */
-  async #connectPatiently(): Promise<Pick<Dialled, "connection">> {
-    const { clock, random, connect, onNotice, signal } = this.#ports;
+  async #connectPatiently(signal: AbortSignal): Promise<Pick<Dialled, "connection">> {
+    const { clock, random, connect, onNotice } = this.#ports;
     const deadline = clock.now() + BUSY_LIMIT_MS;
     let isFirst = true;
     while (true) {
@@ -357,6 +366,10 @@ export class Uploader implements AsyncDisposable {
       }
     }
   }
+}
+
+function anyOf(signal: AbortSignal | undefined, own: AbortSignal): AbortSignal {
+  return signal === undefined ? own : AbortSignal.any([signal, own]);
 }
 
 function givenUp(error: unknown, path: string, last: UploadProgress | undefined): unknown {

@@ -2,10 +2,23 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { FakeClock } from "../platform/fake_clock.ts";
-import { Connection, type FrameOf, TRANSFER_STALL_MS } from "../protocol/mod.ts";
+import {
+  Connection,
+  type FrameOf,
+  itemId,
+  ManifestDraft,
+  TRANSFER_STALL_MS,
+} from "../protocol/mod.ts";
 import { fakeDuplexPair } from "../protocol/fake_duplex.ts";
-import { ClientError, RefusedError } from "./client_error.ts";
-import { Uploader, VERIFY_LIMIT_MS } from "./upload.ts";
+import { CannotConnectError, ClientError, RefusedError } from "./client_error.ts";
+import { blockingSources } from "./source_access.ts";
+import { walkDirectory } from "./directory_walk.ts";
+import { VERIFY_LIMIT_MS } from "./file_transfer.ts";
+import { GIVE_UP_MS } from "./patience.ts";
+import { ClientStore } from "./store.ts";
+import type { LeftOut } from "./directory_walk.ts";
+import { Uploader } from "./upload.ts";
+import type { StoredFile } from "./upload_progress.ts";
 
 type Serve = (session: ServerSide) => Promise<void>;
 
@@ -18,7 +31,9 @@ class ServerSide {
     connection.greeted();
   }
 
-  async frame<V extends FrameOf<"FILE" | "SUM" | "CANCEL" | "END">["verb"]>(
+  async frame<
+    V extends FrameOf<"FILE" | "PREFIX" | "SUM" | "CANCEL" | "END" | "MANIFEST" | "BUNDLE">["verb"],
+  >(
     verb: V,
   ): Promise<FrameOf<V>> {
     const frame = await this.connection.readFrame();
@@ -60,13 +75,22 @@ class Stage implements AsyncDisposable {
   failures: Error[] = [];
   connections = 0;
   readonly #serves: Serve[];
+  readonly store: ClientStore;
 
   constructor(...serves: Serve[]) {
     this.#serves = serves;
-    this.uploader = new Uploader({
+    this.store = new ClientStore(this.directory, { clock: this.clock });
+    this.uploader = this.newUploader("first");
+  }
+
+  /** A sender as another process would have it. */
+  newUploader(holder: string): Uploader {
+    return new Uploader({
       clock: this.clock,
       random: () => 0.5,
       connect: () => this.#connect(),
+      memory: this.store.uploads("server", holder),
+      access: blockingSources,
       onNotice: (notice) => this.notices.push(notice),
     });
   }
@@ -81,9 +105,9 @@ class Stage implements AsyncDisposable {
   #connect(): Promise<{ connection: Connection }> {
     const failure = this.failures.shift();
     if (failure !== undefined) return Promise.reject(failure);
-    const [client, server] = fakeDuplexPair();
     const serve = this.#serves[this.connections++];
-    if (serve === undefined) throw new Error("Nobody serves this connection");
+    if (serve === undefined) return Promise.reject(new CannotConnectError([]));
+    const [client, server] = fakeDuplexPair();
     const connection = new Connection(client);
     connection.greeted();
     const side = new ServerSide(new Connection(server));
@@ -95,6 +119,7 @@ class Stage implements AsyncDisposable {
     await this.uploader[Symbol.asyncDispose]();
     await Promise.all(this.served);
     assertEquals(this.clock.waiting, 0, "a timer is left");
+    this.store[Symbol.dispose]();
     await Deno.remove(this.directory, { recursive: true });
   }
 }
@@ -197,9 +222,15 @@ Deno.test("Uploader says how much had been sent when the connection is lost", as
     await side.bytes(2_000_000);
   });
   const path = stage.file("big.bin", pattern(5_000_000));
-  const error = await assertRejects(() => stage.uploader.send(path), ClientError);
+  const error = await assertRejects(
+    () => whileAdvancing(stage.clock, stage.uploader.send(path)),
+    ClientError,
+  );
   assertEquals([error.exitCode, error.code], [9, "lost"]);
   assertStringIncludes(error.message, "MiB of 4.8 MiB had been sent");
+  assertStringIncludes(error.hint ?? "", "Run the same command again");
+  assert(stage.clock.now() > GIVE_UP_MS - 60_000 && stage.clock.now() < GIVE_UP_MS + 60_000);
+  assertEquals(stage.notices.length, 1, "said once");
 });
 
 Deno.test("Uploader does not believe a STORED with another digest or size", async () => {
@@ -266,7 +297,7 @@ Deno.test("Uploader ends the connection when the file became shorter", async () 
 Deno.test("Uploader refuses directories, missing files and bad names without connecting", async () => {
   await using stage = new Stage();
   const cases: [path: string, exitCode: number, code: string, words: string][] = [
-    [stage.directory, 7, "unreadable", "directories are not supported yet"],
+    [stage.directory, 7, "unreadable", "it is a directory"],
     [join(stage.directory, "none"), 7, "unreadable", "there is no such file"],
   ];
   if (Deno.build.os !== "windows") {
@@ -296,8 +327,9 @@ Deno.test("[HB-67] Uploader gives up after 60 s without progress", async () => {
       ClientError,
     );
     release();
-    assertEquals([error.exitCode, error.code], [9, "stalled"]);
-    assert(stage.clock.now() - begin >= TRANSFER_STALL_MS);
+    assertEquals([error.exitCode, error.code], [9, "lost"]);
+    assertStringIncludes(stage.notices[0] ?? "", "no byte moved for 60 s");
+    assert(stage.clock.now() - begin >= TRANSFER_STALL_MS + GIVE_UP_MS - 60_000);
   }
 });
 
@@ -315,7 +347,8 @@ Deno.test("Uploader waits longer for STORED than for bytes, and not for ever", a
     () => whileAdvancing(stage.clock, stage.uploader.send(path)),
     ClientError,
   );
-  assertEquals(error.code, "stalled");
+  assertEquals(error.code, "lost");
+  assertStringIncludes(stage.notices[0] ?? "", "no byte moved for 300 s");
   assert(stage.clock.now() - begin >= VERIFY_LIMIT_MS);
 });
 
@@ -350,7 +383,11 @@ Deno.test("Uploader passes on BYE and REFUSE of the server in words", async () =
     });
     const path = stage.file("a.txt", "abc");
     const words = verb === "BYE" ? "the server said bye" : "You are out";
-    const error = await assertRejects(() => stage.uploader.send(path), ClientError, words);
+    const error = await assertRejects(
+      () => whileAdvancing(stage.clock, stage.uploader.send(path)),
+      ClientError,
+    );
+    assertStringIncludes(stage.notices[0] ?? "", words);
     assertEquals(error.exitCode, 9);
   }
 });
@@ -373,4 +410,352 @@ Deno.test("Uploader tells how far it is", async () => {
   await stage.uploader.send(stage.file("big.bin", pattern(3_000_000)));
   assertEquals(seen, ["sending", "verifying"]);
   assertEquals(stage.uploader.progress, undefined);
+});
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+const BIG = pattern(3_000_000);
+
+/** Takes an offer that goes on at `offset`, and the rest of BIG. */
+async function takeRest(side: ServerSide, offset: number): Promise<string> {
+  const { id } = await side.frame("FILE");
+  side.connection.send({ verb: "READY", id, offset });
+  const prefix = await side.frame("PREFIX");
+  assertEquals([prefix.offset, prefix.sha256], [offset, sha256Of(BIG.subarray(0, offset))]);
+  side.connection.send({ verb: "READY", id, offset });
+  assertEquals(await side.bytes(BIG.length - offset), BIG.subarray(offset));
+  const { sha256 } = await side.frame("SUM");
+  side.connection.send({ verb: "STORED", id, as: "big.bin", bytes: BIG.length, sha256 });
+  return id;
+}
+
+Deno.test("[HB-111] Uploader goes on by itself after a lost connection, behind the prefix that both have", async () => {
+  const ids: string[] = [];
+  await using stage = new Stage(async (side) => {
+    const { id } = await side.frame("FILE");
+    ids.push(id);
+    side.connection.send({ verb: "READY", id, offset: 0 });
+    await side.bytes(2_000_000);
+  }, async (side) => {
+    ids.push(await takeRest(side, 1_900_000));
+    await side.frame("END");
+  });
+  const path = stage.file("big.bin", BIG);
+  const stored = await whileAdvancing(stage.clock, stage.uploader.send(path));
+  assertEquals([stored.bytes, stored.sha256], [BIG.length, sha256Of(BIG)]);
+  assertEquals(ids[0], ids[1]);
+  assertEquals(stage.store.uploads("server", "x").find(path), undefined, "forgotten when done");
+});
+
+Deno.test("[HB-111] Uploader answers a smaller proposal, and starts over when none is agreed", async () => {
+  await using stage = new Stage(async (side) => {
+    const { id } = await side.frame("FILE");
+    for (const offset of [2_000_000, 1_000_000]) {
+      side.connection.send({ verb: "READY", id, offset });
+      const prefix = await side.frame("PREFIX");
+      assertEquals([prefix.offset, prefix.sha256], [offset, sha256Of(BIG.subarray(0, offset))]);
+    }
+    side.connection.send({ verb: "READY", id, offset: 0 });
+    assertEquals(await side.bytes(BIG.length), BIG);
+    const { sha256 } = await side.frame("SUM");
+    side.connection.send({ verb: "STORED", id, as: "big.bin", bytes: BIG.length, sha256 });
+    await side.frame("END");
+  });
+  const stored = await stage.uploader.send(stage.file("big.bin", BIG));
+  assertEquals(stored.sha256, sha256Of(BIG));
+  assertStringIncludes(stage.notices.join(), "starting over");
+});
+
+Deno.test("Uploader goes on under the same id in another process, unless the file has changed", async () => {
+  const ids: string[] = [];
+  await using stage = new Stage(async (side) => {
+    const { id } = await side.frame("FILE");
+    ids.push(id);
+    side.connection.send({ verb: "READY", id, offset: 0 });
+    await side.bytes(1_000_000);
+    stage.uploader.abort();
+  }, async (side) => {
+    const { id } = await side.frame("FILE");
+    ids.push(id);
+    side.connection.send({ verb: "READY", id, offset: 0 });
+    await side.bytes(1_000_000);
+    second.abort();
+  }, async (side) => {
+    const { id } = await side.frame("CANCEL");
+    ids.push(id);
+    await side.takeFile();
+    await side.frame("END");
+  });
+  const path = stage.file("big.bin", BIG);
+  await assertRejects(() => stage.uploader.send(path), ClientError, "stopped");
+  const second = stage.newUploader("second");
+  await assertRejects(() => second.send(path), ClientError, "stopped");
+  assertEquals([ids[0]], [ids[1]]);
+  stage.file("big.bin", pattern(3_000_001));
+  await using third = stage.newUploader("third");
+  await third.send(path);
+  assertEquals(ids[2], ids[0], "the old one is taken back");
+  assertStringIncludes(stage.notices.join(), "has changed since; starting over");
+});
+
+Deno.test("[HB-113] Uploader believes STORED for an offer only of its own bytes", async () => {
+  for (const isSame of [true, false]) {
+    let ids: string[] = [];
+    await using stage = new Stage(async (side) => {
+      const { id } = await side.frame("FILE");
+      ids = [id];
+      const sha256 = isSame ? sha256Of(BIG) : "0".repeat(64);
+      side.connection.send({ verb: "STORED", id, as: "big.bin", bytes: BIG.length, sha256 });
+      if (!isSame) await side.takeFile("big (2).bin");
+      await side.frame("END");
+    });
+    const stored = await stage.uploader.send(stage.file("big.bin", BIG));
+    assertEquals(stored.already, isSame ? true : undefined);
+    assertEquals(stored.as, isSame ? "big.bin" : "big (2).bin");
+    assertEquals(stored.id === ids[0], isSame);
+  }
+});
+
+Deno.test("[HB-114] Uploader leaves a file to whoever has taken it over", async () => {
+  for (const isSaid of [true, false]) {
+    await using stage = new Stage(async (side) => {
+      const { id } = await side.frame("FILE");
+      side.connection.send({ verb: "READY", id, offset: 0 });
+      await side.bytes(1_000_000);
+      const reject = { verb: "REJECT", id, code: "busy", reason: "Newer", retry: true } as const;
+      if (isSaid) side.connection.send(reject);
+      else {
+        const upload = { id, kind: "file", size: BIG.length, mtime: 0 } as const;
+        stage.store.uploads("server", "other").begin(path, upload);
+      }
+      await side.connection.flushed();
+    });
+    const path = stage.file("big.bin", BIG);
+    const error = await assertRejects(
+      () => whileAdvancing(stage.clock, stage.uploader.send(path)),
+      ClientError,
+      "another hbclient",
+    );
+    assertEquals([error.exitCode, error.code, stage.connections], [1, "replaced", 1]);
+    const left = stage.store.uploads("server", "x").find(path);
+    assert(left !== undefined, "what the other one remembers stays");
+  }
+});
+
+Deno.test("[HB-116] Uploader offers again for as long as the server is busy, and says so once", async () => {
+  await using stage = new Stage(async (side) => {
+    for (let n = 0; n < 200; n++) {
+      const { id } = await side.frame("FILE");
+      side.connection.send({ verb: "REJECT", id, code: "busy", reason: "Wait", retry: true });
+    }
+    await side.takeFile();
+    await side.frame("END");
+  });
+  await whileAdvancing(stage.clock, stage.uploader.send(stage.file("a.txt", "abc")));
+  assertEquals([stage.notices.length, stage.connections], [1, 1]);
+  assert(stage.clock.now() >= 200 * 1_000 && stage.clock.now() <= 200 * 6_000);
+});
+
+Deno.test("[HB-115] Uploader takes back what was stopped, over a connection of its own", async () => {
+  const ids: string[] = [];
+  await using stage = new Stage(async (side) => {
+    const { id } = await side.frame("FILE");
+    ids.push(id);
+    side.connection.send({ verb: "READY", id, offset: 0 });
+    await side.bytes(1_000_000);
+    stage.uploader.abort();
+  }, async (side) => {
+    ids.push((await side.frame("CANCEL")).id);
+    await side.frame("END");
+  });
+  const path = stage.file("big.bin", BIG);
+  await assertRejects(() => stage.uploader.send(path), ClientError);
+  assertEquals(await stage.uploader.cancel(), true);
+  assertEquals(ids[0], ids[1]);
+  assertEquals(stage.store.uploads("server", "x").find(path), undefined);
+  assertEquals(await stage.uploader.cancel(), false, "nothing is left to be taken back");
+});
+
+/** A server's end that takes manifests. */
+async function takeManifest(side: ServerSide): Promise<{ id: string; draft: ManifestDraft }> {
+  const first = await side.frame("MANIFEST");
+  const draft = new ManifestDraft(first.folder);
+  assertEquals(draft.add(first.entries), undefined);
+  for (let { last } = first; !last;) {
+    const more = await side.frame("MANIFEST");
+    assertEquals(draft.add(more.entries), undefined);
+    last = more.last;
+  }
+  return { id: first.id, draft };
+}
+
+async function takeBundle(
+  side: ServerSide,
+  draft: ManifestDraft,
+): Promise<Map<number, Uint8Array>> {
+  const { items } = await side.frame("BUNDLE");
+  const files = new Map<number, Uint8Array>();
+  for (const [n, sha256] of items) {
+    const bytes = await side.bytes(draft.files.get(n)?.size ?? NaN);
+    assertEquals(sha256Of(bytes), sha256);
+    files.set(n, bytes);
+  }
+  return files;
+}
+
+function bundled(id: string, stored: number[]): FrameOf<"BUNDLED"> {
+  return { verb: "BUNDLED", id, stored, renamed: [], rejected: [] };
+}
+
+/** A folder with two small files, an empty folder, a link and one large file. */
+function makeFolder(stage: Stage): string {
+  const root = join(stage.directory, "photos");
+  Deno.mkdirSync(join(root, "a"), { recursive: true });
+  Deno.mkdirSync(join(root, "empty"));
+  Deno.writeTextFileSync(join(root, "a", "one.txt"), "one");
+  Deno.writeTextFileSync(join(root, "two.txt"), "two!");
+  Deno.writeFileSync(join(root, "big.bin"), BIG);
+  if (Deno.build.os !== "windows") Deno.symlinkSync("two.txt", join(root, "link"));
+  return root;
+}
+
+async function sendFolder(uploader: Uploader, root: string) {
+  const stored: StoredFile[] = [];
+  const leftOut: LeftOut[] = [];
+  const walked = await walkDirectory(root, { access: blockingSources });
+  const result = await uploader.sendMany({
+    path: root,
+    key: root,
+    folder: "photos",
+    walked,
+    onStored: (file) => stored.push(file),
+    onLeftOut: (left) => leftOut.push(left),
+  });
+  return { result, stored, leftOut };
+}
+
+Deno.test("[HB-120] [HB-124] Uploader sends a folder: small files in a bundle, large ones by themselves", async () => {
+  let seen: unknown;
+  await using stage = new Stage(async (side) => {
+    const { id, draft } = await takeManifest(side);
+    side.connection.send({ verb: "READY", id, offset: 0, as: "photos (2)" });
+    const files = await takeBundle(side, draft);
+    seen = [
+      [...files].map(([n, bytes]) => [draft.files.get(n)?.path, new TextDecoder().decode(bytes)]),
+      draft.directories,
+    ];
+    side.connection.send(bundled(id, [...files.keys()]));
+    const { id: item, manifest, path } = await side.frame("FILE");
+    const [n = -1] = [...draft.files].find(([, { path }]) => path[0] === "big.bin") ?? [];
+    assertEquals([item, manifest, path], [itemId(id, n), id, ["big.bin"]]);
+    side.connection.send({ verb: "READY", id: item, offset: 0 });
+    assertEquals(await side.bytes(BIG.length), BIG);
+    const { sha256 } = await side.frame("SUM");
+    side.connection.send({ verb: "STORED", id: item, as: "big.bin", bytes: BIG.length, sha256 });
+    await side.frame("END");
+  });
+  const root = makeFolder(stage);
+  const { result, stored, leftOut } = await sendFolder(stage.uploader, root);
+  assertEquals(seen, [[[["a", "one.txt"], "one"], [["two.txt"], "two!"]], [["empty"]]]);
+  assertEquals([result.as, result.stored, result.bytes], ["photos (2)", 3, BIG.length + 7]);
+  assertEquals(stored.map(({ as }) => as), ["one.txt", "two.txt", "big.bin"]);
+  if (Deno.build.os !== "windows") {
+    assertEquals(leftOut.map(({ state, reason }) => [state, reason]), [
+      ["skipped", "it is a symbolic link"],
+    ]);
+  }
+  assertEquals(stage.store.uploads("server", "x").find(root), undefined);
+});
+
+Deno.test("[HB-122] Uploader announces an interrupted folder under the same id and numbers, and sends the rest", async () => {
+  const seen: [string, ManifestDraft][] = [];
+  await using stage = new Stage(async (side) => {
+    const { id, draft } = await takeManifest(side);
+    seen.push([id, draft]);
+    side.connection.send({ verb: "READY", id, offset: 0, as: "photos" });
+    side.connection.send(bundled(id, [...(await takeBundle(side, draft)).keys()]));
+    await side.frame("FILE");
+    stage.uploader.abort();
+  }, async (side) => {
+    const { id, draft } = await takeManifest(side);
+    seen.push([id, draft]);
+    side.connection.send({ verb: "READY", id, offset: 0, as: "photos" });
+    const files = await takeBundle(side, draft);
+    side.connection.send(bundled(id, [...files.keys()]));
+    assertEquals([...files.values()].map((bytes) => new TextDecoder().decode(bytes)), ["changed"]);
+    const { id: item } = await side.frame("FILE");
+    side.connection.send({ verb: "REJECT", id: item, code: "io", reason: "Broken", retry: true });
+    await side.frame("END");
+  });
+  const root = makeFolder(stage);
+  await assertRejects(() => sendFolder(stage.uploader, root), ClientError, "stopped");
+  Deno.writeTextFileSync(join(root, "two.txt"), "changed");
+  await using second = stage.newUploader("second");
+  const { result, leftOut } = await sendFolder(second, root);
+  const [[firstId, first] = [], [secondId, draft] = []] = seen;
+  assertEquals(firstId, secondId);
+  const numbers = (of: ManifestDraft | undefined) =>
+    Object.fromEntries([...(of?.files ?? [])].map(([n, { path }]) => [path.join("/"), n]));
+  assertEquals(numbers(first), { "a/one.txt": 0, "big.bin": 1, "two.txt": 2 });
+  assertEquals(numbers(draft), { "a/one.txt": 0, "big.bin": 1, "two.txt": 3 });
+  assertEquals([result.stored, result.already, result.failed], [1, 1, 1]);
+  assert(leftOut.some(({ code, reason }) => code === "io" && reason.includes("Broken")));
+});
+
+Deno.test("[HB-125] Uploader reports the files of a bundle that were refused, changed or cannot be read", async () => {
+  await using stage = new Stage(async (side) => {
+    const { id, draft } = await takeManifest(side);
+    Deno.writeTextFileSync(join(root, "b"), "longer than it was");
+    Deno.removeSync(join(root, "c"));
+    side.connection.send({ verb: "READY", id, offset: 0, as: "many" });
+    const files = await takeBundle(side, draft);
+    const [kept = -1, refused = -1] = files.keys();
+    side.connection.send({
+      ...bundled(id, [kept]),
+      renamed: [[kept, "a (2)"]],
+      rejected: [[refused, "hash", "Other bytes"]],
+    });
+    await side.frame("END");
+  });
+  const root = join(stage.directory, "many");
+  Deno.mkdirSync(root);
+  for (const name of ["a", "b", "c", "d"]) Deno.writeTextFileSync(join(root, name), name);
+  const { result, stored, leftOut } = await sendFolder(stage.uploader, root);
+  assertEquals(stored.map(({ as }) => as), ["a (2)"]);
+  assertEquals(leftOut.map(({ path, code }) => [path.slice(-1), code]), [
+    ["b", "changed"],
+    ["c", "unreadable"],
+    ["d", "hash"],
+  ]);
+  assertEquals([result.stored, result.failed, [...result.exitCodes]], [1, 3, [7, 6]]);
+});
+
+Deno.test("[HB-121] Uploader refuses a folder in which two names would be one, with both in words", async () => {
+  await using stage = new Stage();
+  const root = join(stage.directory, "twins");
+  Deno.mkdirSync(root);
+  for (const name of ["A.txt", "a.txt"]) Deno.writeTextFileSync(join(root, name), name);
+  if ([...Deno.readDirSync(root)].length < 2) return; // This file system does not even hold them.
+  const error = await assertRejects(() => sendFolder(stage.uploader, root), ClientError);
+  assertEquals([error.exitCode, error.code, stage.connections], [4, "bad_name", 0]);
+  assertStringIncludes(error.message, '"A.txt" and "a.txt"');
+});
+
+Deno.test("[HB-121] Uploader leaves out names that the server would refuse, and sends the others", async () => {
+  await using stage = new Stage(async (side) => {
+    const { id, draft } = await takeManifest(side);
+    assertEquals([...draft.files.values()].map(({ path }) => path), [["good"]]);
+    side.connection.send({ verb: "READY", id, offset: 0, as: "names" });
+    side.connection.send(bundled(id, [...(await takeBundle(side, draft)).keys()]));
+    await side.frame("END");
+  });
+  if (Deno.build.os === "windows") return;
+  const root = join(stage.directory, "names");
+  Deno.mkdirSync(root);
+  for (const name of ["good", "nul.txt", "a:b"]) Deno.writeTextFileSync(join(root, name), name);
+  const { result, leftOut } = await sendFolder(stage.uploader, root);
+  assertEquals([result.stored, result.failed, [...result.exitCodes]], [1, 2, [4]]);
+  assertEquals(leftOut.map(({ code }) => code), ["bad_name", "bad_name"]);
 });

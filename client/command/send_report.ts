@@ -154,5 +154,5 @@ export function summaryLine(result: ManyResult, path: string): string {
 
 /** A number with its thousands apart, the same on every machine. */
 function grouped(count: number): string {
-  return count.toLocaleString("en-US");
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
