@@ -165,7 +165,7 @@ Deno.test("storeBundle() takes back the names in a folder that cannot be synced"
     await using place = await scratchPlace();
     const before: BeforeOperation = (operation, path) => {
       if (operation === "link" && !links) throw systemError("EPERM");
-      if (operation === "syncDirectory" && path?.endsWith("d")) throw systemError("EIO");
+      if (operation === "syncDirectory" && path === join(place.root, "d")) throw systemError("EIO");
     };
     assertEquals(await store(place, watched(before)), ["a.txt", "io", "io", "io"]);
     assertEquals(tree(place.root), { "a.txt": "one" });
@@ -189,7 +189,7 @@ Deno.test("storeBundle() does not follow links in staging, in the root or in a f
   assertEquals(await store(place), ["denied", "denied", "denied", "denied"]);
   let looks = 0;
   const swap: BeforeOperation = (operation, path) => {
-    if (operation !== "realPath" || !path?.endsWith("f") || ++looks !== 2) return;
+    if (operation !== "realPath" || path !== join(place.root, "f") || ++looks !== 2) return;
     Deno.renameSync(join(place.root, "f"), join(place.path, "moved"));
     Deno.symlinkSync(elsewhere, join(place.root, "f"));
   };
