@@ -12,7 +12,10 @@ import type { ChatView } from "./chat_view.ts";
 import { ClientError } from "./client_error.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { ReceiveEvents, Receiver } from "./receive.ts";
+import { batchesOf, type FolderBatch, walkBatch } from "./send_batch.ts";
+import { backgroundSources } from "./source_access.ts";
 import type { ClientStore } from "./store.ts";
+import { summaryLine } from "./tally.ts";
 import type { StoredFile, Uploader } from "./upload.ts";
 
 /** What a {@linkcode Chat} works with. */
@@ -40,9 +43,12 @@ export const MAX_LISTED_FILES = 20;
 /** Time for the server to store what was typed before `bye`, in milliseconds. */
 export const DRAIN_LIMIT_MS = 5_000;
 
+/** Lines about files of one folder that were left out; the summary counts all. */
+const MAX_LEFT_OUT_LINES = 20;
+
 const HELP = [
   "Type a line to send it to the operator.",
-  "/send FILE   send a file",
+  "/send PATH   send a file, or a folder",
   "/files       what was sent in this session, and what came from the server",
   "/status      the connection, and what waits",
   "/help        this",
@@ -172,6 +178,8 @@ export class Chat {
     this.#uploader = uploader;
     try {
       view.notice(`sending ${path}`);
+      const [batch] = batchesOf([path]);
+      if (batch?.kind === "folder") return await this.#sendFolder(batch, uploader);
       const file = await uploader.send(path);
       this.#files.push(file);
       view.stored(file);
@@ -183,6 +191,23 @@ export class Chat {
       this.#uploader = undefined;
       await uploader[Symbol.asyncDispose]();
     }
+  }
+
+  async #sendFolder(batch: FolderBatch, uploader: Uploader): Promise<void> {
+    const { view } = this.#ports;
+    const { path, key, folder } = batch;
+    const walked = await walkBatch(batch, { access: backgroundSources });
+    let left = 0;
+    const result = await uploader.sendMany({
+      path,
+      key,
+      folder,
+      walked,
+      onLeftOut: ({ path, reason }) => {
+        if (++left <= MAX_LEFT_OUT_LINES) view.warning(`Cannot send "${path}": ${reason}`);
+      },
+    });
+    view.notice(summaryLine(result, path));
   }
 
   #listFiles(): void {

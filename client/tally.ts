@@ -4,6 +4,8 @@
  * @module
  */
 
+import { quoted } from "../platform/option_value.ts";
+import { formatSize } from "../platform/quantity.ts";
 import type { LeftOut, Walked } from "./directory_walk.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { ManifestPlan } from "./manifest_plan.ts";
@@ -106,4 +108,23 @@ export class Tally {
     }
     this.#request.onLeftOut?.({ ...left, exitCode });
   }
+}
+
+/** The line that says what became of a folder. */
+export function summaryLine(result: ManyResult, path: string): string {
+  const { as, stored, bytes, already, skipped, failed } = result;
+  const files = `${grouped(stored)} ${stored === 1 ? "file" : "files"}`;
+  const counts = [
+    `stored ${files} (${formatSize(bytes)})`,
+    already > 0 ? `${grouped(already)} already stored` : "",
+    skipped > 0 ? `skipped ${grouped(skipped)}` : "",
+    failed > 0 ? `failed ${grouped(failed)}` : "",
+  ];
+  const where = as === undefined ? "" : ` as ${quoted(as)}`;
+  return `${counts.filter((count) => count !== "").join(", ")}: ${path}${where}`;
+}
+
+/** A number with its thousands apart, the same on every machine. */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }

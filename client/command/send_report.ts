@@ -11,7 +11,7 @@ import type { ClientError } from "../client_error.ts";
 import type { LeftOut } from "../directory_walk.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import type { Batch } from "../send_batch.ts";
-import type { ManyResult } from "../tally.ts";
+import { grouped, type ManyResult, summaryLine } from "../tally.ts";
 import type { StoredFile, UploadProgress } from "../upload_progress.ts";
 
 /** Lines about files that were left out; more are counted. */
@@ -136,23 +136,4 @@ export function exitCodeOf(failures: readonly ExitCode[], total: number): ExitCo
 export function storedLine({ path, as, bytes, already }: StoredFile): string {
   const note = already === true ? ", it was already there" : "";
   return `stored ${path} as ${quoted(as)} (${formatSize(bytes)})${note}`;
-}
-
-/** The line that says what became of a folder. */
-export function summaryLine(result: ManyResult, path: string): string {
-  const { as, stored, bytes, already, skipped, failed } = result;
-  const files = `${grouped(stored)} ${stored === 1 ? "file" : "files"}`;
-  const counts = [
-    `stored ${files} (${formatSize(bytes)})`,
-    already > 0 ? `${grouped(already)} already stored` : "",
-    skipped > 0 ? `skipped ${grouped(skipped)}` : "",
-    failed > 0 ? `failed ${grouped(failed)}` : "",
-  ];
-  const where = as === undefined ? "" : ` as ${quoted(as)}`;
-  return `${counts.filter((count) => count !== "").join(", ")}: ${path}${where}`;
-}
-
-/** A number with its thousands apart, the same on every machine. */
-function grouped(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
