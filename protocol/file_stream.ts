@@ -18,13 +18,14 @@ export interface ByteStreamOptions {
 /**
  * A byte stream of exactly `length` bytes out of `source`, which may hold more: not one byte further is
  * read. Short reads (a TLS record is 16 KiB) are gathered until the reader's buffer is full. Errors with
- * `truncated` when the source ends early, after handing on what came.
+ * `truncated` when the source ends early, or with the source's own error, after handing on what came.
  */
 export function byteStream(source: ByteSource, options: ByteStreamOptions): ReadableStream<
   Uint8Array<ArrayBuffer>
 > {
   let left = options.length;
   let ended = false;
+  let failure: { error: unknown } | undefined;
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     type: "bytes",
     autoAllocateChunkSize: FILE_CHUNK_BYTES,
@@ -34,11 +35,17 @@ export function byteStream(source: ByteSource, options: ByteStreamOptions): Read
       if (!request || !view) return;
       const into = new Uint8Array(view.buffer, view.byteOffset, Math.min(view.byteLength, left));
       let filled = 0;
-      while (filled < into.length && !ended) {
-        const count = await source.read(into.subarray(filled));
-        if (count === null) ended = true;
-        else filled += count;
+      while (filled < into.length && !ended && failure === undefined) {
+        try {
+          const count = await source.read(into.subarray(filled));
+          if (count === null) ended = true;
+          else filled += count;
+        } catch (error) {
+          failure = { error };
+        }
       }
+      // What came before a reset is handed on first: on a bad line it may be all that ever comes.
+      if (failure !== undefined && filled === 0) throw failure.error;
       left -= filled;
       if (filled === 0 && left > 0) {
         throw new ProtocolError(

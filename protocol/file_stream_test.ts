@@ -272,3 +272,21 @@ Deno.test("pumpBytes() goes on with the memory that write() returns, whatever it
     assertEquals(same(joined(parts), expected), true);
   }
 });
+
+Deno.test("byteStream() hands on what came before the source's error", async () => {
+  let reads = 0;
+  const source: ByteSource = {
+    read: (into) => {
+      if (reads++ === 2) return Promise.reject(new Deno.errors.ConnectionReset("reset"));
+      into.fill(reads, 0, 5);
+      return Promise.resolve(5);
+    },
+  };
+  const parts: Uint8Array[] = [];
+  const pumping = pumpBytes(byteStream(source, { length: 100 }), (chunk) => {
+    parts.push(chunk.slice());
+    return Promise.resolve();
+  });
+  await assertRejects(() => pumping, Deno.errors.ConnectionReset);
+  assertEquals(joined(parts), new Uint8Array([1, 1, 1, 1, 1, 2, 2, 2, 2, 2]));
+});
