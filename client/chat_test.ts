@@ -186,7 +186,7 @@ Deno.test("Chat obeys its commands and names those that it does not have", async
     stage.chat.take(line);
     return stage.view.lines.join("\n");
   };
-  assertStringIncludes(answerTo("/help"), "/send FILE");
+  assertStringIncludes(answerTo("/help"), "/send PATH");
   assertStringIncludes(answerTo("/status"), "not connected");
   assertStringIncludes(answerTo("/files"), "no file was sent");
   assertStringIncludes(answerTo("/send"), "no file is named");
@@ -223,10 +223,12 @@ Deno.test("Chat sends files in turn and says what went wrong with each", async (
   const path = join(stage.directory, "two words.txt");
   await Deno.writeTextFile(path, "x");
   stage.chat.take(`/send "${path}"`);
+  stage.chat.take(`/send ${join(stage.directory, "none")}`);
   stage.chat.take(`/send ${stage.directory}`);
-  const done = () => stage.view.lines.filter((line) => line.startsWith("warning")).length === 2;
+  const done = () => stage.view.lines.filter((line) => line.startsWith("warning")).length === 3;
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 1));
-  const [away, directory] = stage.view.lines.filter((line) => line.startsWith("warning"));
+  const [away, none, folder] = stage.view.lines.filter((line) => line.startsWith("warning"));
   assertStringIncludes(away ?? "", "Cannot connect to the server");
-  assertStringIncludes(directory ?? "", "directory");
+  assertStringIncludes(none ?? "", "there is no such file");
+  assertStringIncludes(folder ?? "", "Cannot connect to the server");
 });
