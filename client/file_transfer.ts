@@ -76,7 +76,7 @@ export class FileTransfer implements Disposable {
   readonly #offer: FileOffer;
   readonly #ports: FileTransferPorts;
   readonly #expecting: Disposable;
-  #phase: UploadPhase = "sending";
+  #phase: UploadPhase = "waiting";
   #sentBefore = 0;
   #writtenBefore = Infinity;
   #sha256 = "";

@@ -259,7 +259,7 @@ export class ManyTransfer {
       before.catch(() => {}); // Awaited above or below, unless something else has ended everything.
       this.#isVerifying = true;
     }
-    this.#enter("verifying", ports);
+    if (before !== undefined) this.#enter("verifying", ports);
     await before;
   }
 

@@ -40,7 +40,11 @@ export const HBCLIENT = defineProgram({
       arguments: [{ name: "TEXT", required: true, repeatable: true }],
     },
     send: {
-      summary: "Send files; prints where each was stored.",
+      summary: "Send files and folders; prints where each was stored.",
+      description:
+        "Goes on by itself when the connection is lost. Ctrl-C pauses, and the same command run again sends " +
+        "only the rest; Ctrl-C twice gives up what is being sent. Links and devices are skipped and named. " +
+        "A file that another hbclient begins to send as well is left to that one (exit code 1).",
       arguments: [{ name: "PATH", required: true, repeatable: true }],
     },
     status: { summary: "Whether the server can be reached, and what waits for it." },

@@ -52,9 +52,16 @@ export function rejected(
   return new TransferError(path, `the server refused: ${reject.reason}`, {
     exitCode: REJECT_EXITS[reject.code],
     code: reject.code,
-    hint: reject.retry ? "Try again later" : undefined,
+    hint: hintFor(reject),
     keepsConnection: !midway,
   });
+}
+
+function hintFor({ code, retry }: FrameOf<"REJECT">): string | undefined {
+  if (code === "no_space" || code === "quota") {
+    return "When there is room on the server, run the same command again to go on";
+  }
+  return retry ? "Try again later" : undefined;
 }
 
 /** A REJECT among the bytes or after them: `busy` there means that a newer connection has taken this transfer over. */
