@@ -162,8 +162,7 @@ Deno.test("CANCEL between two transfers deletes what was kept of that one, and o
   using peer = await connect(server);
   peer.send({ verb: "CANCEL", id: ID });
   assertEquals((await offerFile(peer, file)).verb, "READY");
-  peer.send({ verb: "END" });
-  await peer.rest();
+  peer.connection.close();
   using again = await connect(server);
   again.send({ verb: "FILE", id: OTHER_ID, path: other.path, size: other.bytes.length });
   assertEquals((await again.next("READY")).offset, MIB);
