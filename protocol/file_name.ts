@@ -39,8 +39,11 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const encoder = new TextEncoder();
 
+// deno-lint-ignore no-control-regex
+const ASCII = /^[\u0000-\u007F]*$/;
+
 function byteLength(text: string): number {
-  return encoder.encode(text).length;
+  return ASCII.test(text) ? text.length : encoder.encode(text).length;
 }
 
 /** Quotes text of a peer for an error: ASCII only, at most {@linkcode MAX_QUOTED_CHARS} characters inside. */
@@ -130,6 +133,11 @@ export function isFileName(name: string): boolean {
   return fileNameFault(name) === undefined;
 }
 
+/** Bytes of UTF-8 of a path's names and the separators between them. */
+export function pathBytes(segments: readonly string[]): number {
+  return segments.reduce((sum, segment) => sum + byteLength(segment), segments.length - 1);
+}
+
 /**
  * Accepts 1 to {@linkcode MAX_PATH_SEGMENTS} file names that are together, with a separator between them, at
  * most {@linkcode MAX_PATH_BYTES} long; throws `bad_name` otherwise.
@@ -139,12 +147,8 @@ export function checkFilePath(segments: readonly string[]): void {
     const reason = `it must have 1 to ${MAX_PATH_SEGMENTS} segments, not ${segments.length}`;
     refuse("file path", segments[0] ?? "", reason);
   }
-  let bytes = segments.length - 1;
-  for (const segment of segments) {
-    checkFileName(segment);
-    bytes += byteLength(segment);
-  }
-  if (bytes > MAX_PATH_BYTES) {
+  for (const segment of segments) checkFileName(segment);
+  if (pathBytes(segments) > MAX_PATH_BYTES) {
     refuse("file path", segments.join("/"), `it is longer than ${MAX_PATH_BYTES} bytes`);
   }
 }

@@ -5,12 +5,13 @@
  */
 
 import type { RejectCode } from "./error.ts";
-import { checkFileName } from "./file_name.ts";
+import { checkFileName, pathBytes } from "./file_name.ts";
 import { MAX_MANIFEST_ENTRIES, MAX_MANIFEST_NUMBER, MAX_MANIFEST_PATH_BYTES } from "./limits.ts";
 import { type BadOffer, checkOffer, type Offer } from "./offer.ts";
 import { ProtocolError } from "./error.ts";
 
-const encoder = new TextEncoder();
+/** What every folding leaves as it is. */
+const PLAIN = /^[0-9a-z ._-]*$/;
 
 /**
  * A manifest as it grows, frame by frame. The first fault spoils it: from then on every `add()` gives the
@@ -107,7 +108,7 @@ export class ManifestDraft {
 
   /** Notes a path and the folders above it; refuses what another entry already stands for. */
   #occupy(path: readonly string[], kind: "file" | "folder"): BadOffer | undefined {
-    this.#pathBytes += encoder.encode(path.join("/")).length;
+    this.#pathBytes += pathBytes(path);
     if (this.#pathBytes > MAX_MANIFEST_PATH_BYTES) {
       const reason = `The paths of a manifest have at most ${MAX_MANIFEST_PATH_BYTES} bytes`;
       return refusal("too_large", reason);
@@ -134,6 +135,7 @@ export class ManifestDraft {
  * text cannot stand side by side everywhere.
  */
 export function foldName(name: string): string {
+  if (PLAIN.test(name)) return name;
   // Upper case first: some letters (ß, ﬀ) have no lower-case partner that folds them together.
   return name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
 }

@@ -52,7 +52,8 @@ export interface BuildConfig {
 }
 
 /**
- * The flags between `deno run` and the entry point in the task of `program`: its permissions.
+ * The flags between `deno run` and the entry point in the task of `program`: its permissions, and how its memory
+ * is managed.
  *
  * @throws {Error} where the task is absent, is no such command or would grant everything.
  */
@@ -61,7 +62,8 @@ export function permissionFlags(config: BuildConfig, program: Program): string[]
   const words = config.tasks[task]?.command.split(/\s+/) ?? [];
   const flags = words.slice(2, -1);
   const plain = flags.every((flag) =>
-    flag === "--no-prompt" || /^--(allow|deny)-[a-z]+(=\S+)?$/.test(flag)
+    flag === "--no-prompt" || /^--(allow|deny)-[a-z]+(=\S+)?$/.test(flag) ||
+    /^--v8-flags=[a-z0-9,=-]+$/.test(flag)
   );
   if (words[0] !== "deno" || words[1] !== "run" || words.at(-1) !== main || !plain) {
     throw new Error(

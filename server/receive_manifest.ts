@@ -38,8 +38,8 @@ export class AcceptedManifest {
   readonly room: Room;
   /** The name that was asked for. */
   readonly wanted: string | undefined;
-  /** Ids of files that are stored. */
-  readonly stored: Set<string>;
+  /** Numbers of files that are stored. */
+  readonly stored: Set<number>;
   /** What this session has done, for the timeline. */
   readonly done = { stored: 0, rejected: 0, bytes: 0 };
   readonly #files: ReadonlyMap<number, Offer>;
@@ -51,7 +51,7 @@ export class AcceptedManifest {
     wanted: string | undefined;
     folder: string | undefined;
     room: Room;
-    stored: Set<string>;
+    stored: Set<number>;
   }) {
     this.id = manifest.id;
     this.wanted = manifest.wanted;
@@ -73,7 +73,7 @@ export class AcceptedManifest {
 
   /** Whether a file with this id, path and size is announced. */
   announces(id: string, { path, size }: Offer): boolean {
-    const n = Number.parseInt(id.slice(24), 16);
+    const n = itemNumber(id);
     const own = this.#files.get(n);
     return own !== undefined && itemId(this.id, n) === id && own.size === size &&
       own.path.length === path.length && own.path.every((name, at) => name === path[at]);
@@ -176,9 +176,10 @@ export class ManifestReceiver {
     }
     if (!this.#port.takePlace()) throw busy();
     const range = { first: itemId(id, 0), last: itemId(id, 2 ** 32) };
-    const stored = new Set(await store.receivedIds(owner.id, range));
+    const ids = await store.receivedIds(owner.id, range);
+    const stored = new Set(ids.map(itemNumber));
     let missing = 0;
-    for (const [n, { size }] of draft.files) if (!stored.has(itemId(id, n))) missing += size;
+    for (const [n, { size }] of draft.files) if (!stored.has(n)) missing += size;
     using stack = new DisposableStack();
     const room = stack.use(await vault.reserve(owner, missing));
     const folder = wanted === undefined ? undefined : await this.#folder(id, wanted);
@@ -230,10 +231,10 @@ export class ManifestReceiver {
     if (fresh.items.length > 0) {
       for (const end of await this.#storeFresh(manifest, fresh)) ends.set(end.n, end);
     }
-    const ids = fresh.items.filter(({ n }) => !("code" in (ends.get(n) ?? {}))).map(({ id }) => id);
-    for (const id of ids) manifest.stored.add(id);
+    const done = fresh.items.filter(({ n }) => !("code" in (ends.get(n) ?? {})));
+    for (const { n } of done) manifest.stored.add(n);
     failpoint("before_stored");
-    void vault.settleBundle(owner, ids);
+    void vault.settleBundle(owner, done.map(({ id }) => id));
     return answersOf(manifest.id, { items: bundle.items, ends });
   }
 
@@ -333,17 +334,22 @@ export class ManifestReceiver {
   }
 }
 
+/** The number in the id of a manifest's file. */
+function itemNumber(id: string): number {
+  return Number.parseInt(id.slice(24), 16);
+}
+
 /** The items that are not stored yet, with their bytes. */
 function withoutStored(
   { items, data }: { items: readonly Item[]; data: Uint8Array<ArrayBuffer> },
-  stored: ReadonlySet<string>,
+  stored: ReadonlySet<number>,
 ): { items: Item[]; data: Uint8Array<ArrayBuffer> } {
-  const fresh = items.filter(({ id }) => !stored.has(id));
+  const fresh = items.filter(({ n }) => !stored.has(n));
   if (fresh.length === items.length) return { items: fresh, data };
   let read = 0;
   let written = 0;
-  for (const { id, bytes } of items) {
-    if (!stored.has(id)) {
+  for (const { n, bytes } of items) {
+    if (!stored.has(n)) {
       data.copyWithin(written, read, read + bytes);
       written += bytes;
     }
