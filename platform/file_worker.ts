@@ -14,7 +14,7 @@ import { systemClock } from "./clock.ts";
 import { armFailpoint } from "./failpoint.ts";
 import { settleBundle, storeBundle } from "./file_bundle.ts";
 import { type FileAnswer, type FileCalls, type FileRequest, thrownFailure } from "./file_call.ts";
-import { type OpenFile, systemFiles } from "./file_system.ts";
+import { hashingFiles, type OpenFile, systemFiles } from "./file_system.ts";
 import { promptRawFiles } from "./raw_file.ts";
 
 /** An open file, whose operations follow each other in the order in which they were asked for. */
@@ -25,12 +25,13 @@ interface Entry {
   failure?: unknown;
 }
 
+const files = hashingFiles(promptRawFiles);
 const open = new Map<number, Entry>();
 let lastHandle = 0;
 
 const calls: FileCalls = {
-  create: async (path) => enter(await systemFiles.create(path)),
-  reopen: async (path, marks) => enter(await systemFiles.reopen(path, marks)),
+  create: async (path) => enter(await files.create(path)),
+  reopen: async (path, marks) => enter(await files.reopen(path, marks)),
   write: (handle, chunk) => inTurn(handle, (entry) => write(entry, chunk)),
   prefixSha256: (handle, offset) => inTurn(handle, ({ file }) => file.prefixSha256(offset)),
   continueAt: (handle, offset) => inTurn(handle, ({ file }) => file.continueAt(offset)),
