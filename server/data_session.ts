@@ -63,8 +63,8 @@ class DataSession implements Link, DataPort {
   #files: FileReceiver;
   #manifests: ManifestReceiver;
   #place: Disposable | undefined;
-  /** The transfer whose bytes this session waits for. */
-  #receiving: string | undefined;
+  /** The transfer whose bytes this session waits for, and the manifest. */
+  #receiving = new Set<string>();
   #progressAt = 0;
   /** Time without a byte that checking what is here may take, on top of the limit, in milliseconds. */
   #checkingMs = 0;
@@ -129,12 +129,8 @@ class DataSession implements Link, DataPort {
   }
 
   receiving(id: string): Disposable {
-    this.#receiving = id;
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#receiving === id) this.#receiving = undefined;
-      },
-    };
+    this.#receiving.add(id);
+    return { [Symbol.dispose]: () => void this.#receiving.delete(id) };
   }
 
   checking(bytes: number): Disposable {
@@ -254,7 +250,7 @@ class DataSession implements Link, DataPort {
 
   /** A newer connection wants a transfer: ends this one when it waits for its bytes (HB-114). */
   #letGo(id: string): void {
-    if (this.#receiving !== id || this.connection.closed) return;
+    if (!this.#receiving.has(id) || this.connection.closed) return;
     this.reject(id, new TransferError("busy", "A newer connection sends this file now"));
     void farewell(this.connection, { clock: this.parts.clock });
   }

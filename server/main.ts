@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { systemClock } from "../platform/clock.ts";
 import { DataDirectoryError, defaultDataDirectory } from "../platform/data_directory.ts";
 import { DatabaseError } from "../platform/database.ts";
+import { armFailpoint } from "../platform/failpoint.ts";
 import { configureLogging, getLog, type Logger } from "../platform/log.ts";
 import { helpText, parseCommandLine, UsageError } from "../platform/option_table.ts";
 import { PRODUCT_VERSION, versionLine } from "../platform/product.ts";
@@ -29,6 +30,8 @@ import { HBSERVER, type ServerInvocation } from "./options.ts";
 import { StoreError } from "./store.ts";
 
 const PROGRAM = "hbserver";
+/** What the program ends with at an armed failpoint: as after SIGKILL. */
+const KILLED = 137;
 /** Signals that ask the program to end; not every system has every one. */
 const SIGNALS: Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"];
 
@@ -38,6 +41,8 @@ async function main(): Promise<void> {
   let terminal = systemTerminal({ service: false, noColor: noColor() });
   let exitCode: number = EXIT.done;
   try {
+    const failpoint = Deno.env.get("HB_FAILPOINT");
+    if (failpoint !== undefined) armFailpoint(failpoint, () => Deno.exit(KILLED));
     const invocation = readArguments();
     if (invocation.command === "run") {
       terminal = systemTerminal({

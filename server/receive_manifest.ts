@@ -97,6 +97,8 @@ export class ManifestReceiver {
   readonly #port: DataPort;
   #draft: { id: string; folder: unknown; draft: ManifestDraft } | undefined;
   #accepted: AcceptedManifest | undefined;
+  /** What the accepted manifest holds until it ends: its lock. */
+  #held = new DisposableStack();
 
   /** Takes the session that they come on. */
   constructor(port: DataPort) {
@@ -120,7 +122,16 @@ export class ManifestReceiver {
     this.#draft = undefined;
     await this.end();
     try {
+      if (draft.refusal !== undefined) {
+        throw new TransferError(draft.refusal.code, draft.refusal.reason);
+      }
+      if (!this.#port.takePlace()) throw busy();
+      using held = new DisposableStack();
+      // An older connection must have stored or dropped what it has before this one says what is missing.
+      held.use(await this.#port.lock(id));
       const accepted = await this.#accept({ id, draft, wanted: folder as string | undefined });
+      held.use(this.#port.receiving(id));
+      this.#held = held.move();
       this.#accepted = accepted;
       const as = accepted.folder === undefined ? {} : { as: accepted.folder };
       this.#port.send({ verb: "READY", id, offset: 0, ...as });
@@ -159,6 +170,7 @@ export class ManifestReceiver {
       await this.#port.answers.drained();
     } finally {
       manifest.room[Symbol.dispose]();
+      this.#held.dispose();
       await this.#tell(manifest);
     }
   }
@@ -167,14 +179,10 @@ export class ManifestReceiver {
     { id, draft, wanted }: { id: string; draft: ManifestDraft; wanted: string | undefined },
   ): Promise<AcceptedManifest> {
     const { parts: { store, vault }, member: { record: owner } } = this.#port;
-    if (draft.refusal !== undefined) {
-      throw new TransferError(draft.refusal.code, draft.refusal.reason);
-    }
     for (const file of draft.files.values()) {
       const refusal = vault.refusal(file);
       if (refusal !== undefined) throw new TransferError(refusal.code, refusal.reason);
     }
-    if (!this.#port.takePlace()) throw busy();
     const range = { first: itemId(id, 0), last: itemId(id, 2 ** 32) };
     const ids = await store.receivedIds(owner.id, range);
     const stored = new Set(ids.map(itemNumber));
