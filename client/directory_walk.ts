@@ -55,6 +55,8 @@ interface Level {
   source: string;
   names: string[];
   next: number;
+  /** Entries that are sent. */
+  kept: number;
 }
 
 /** Walks through the folder `root`; rejects with a `ClientError` when there is more than one manifest may hold. */
@@ -63,12 +65,20 @@ export async function walkDirectory(
   { access, signal }: { access: SourceAccess; signal?: AbortSignal | undefined },
 ): Promise<Walked> {
   const walked: Walked = { files: [], directories: [], leftOut: [] };
-  const levels: Level[] = [{ path: [], source: root, names: await access.names(root), next: 0 }];
+  const levels: Level[] = [{
+    path: [],
+    source: root,
+    names: await access.names(root),
+    next: 0,
+    kept: 0,
+  }];
   let entries = 0;
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const name = level.names[level.next++];
     if (name === undefined) {
       levels.pop();
+      // Of a folder in which everything is left out, the folder is sent.
+      if (level.kept === 0 && level.path.length > 0) walked.directories.push([...level.path]);
       continue;
     }
     if (++entries > MAX_MANIFEST_ENTRIES) throw tooMany(root);
@@ -92,7 +102,10 @@ async function visit(
     const asked = access.facts(source);
     const facts = asked instanceof Promise ? await asked : asked;
     const { kind, size, mtime } = facts;
-    if (kind === "file") return void walked.files.push({ path, source, size, mtime });
+    if (kind === "file") {
+      level.kept++;
+      return void walked.files.push({ path, source, size, mtime });
+    }
     if (kind !== "folder") return void walked.leftOut.push(skipped(source, facts));
     // The folder that is sent counts as one of the segments.
     if (path.length + 1 > MAX_PATH_SEGMENTS) {
@@ -100,8 +113,8 @@ async function visit(
       return void walked.leftOut.push({ path: source, state: "failed", code: "bad_name", reason });
     }
     const names = await access.names(source);
-    if (names.length === 0) return void walked.directories.push(path);
-    return { path, source, names, next: 0 };
+    level.kept++;
+    return { path, source, names, next: 0, kept: 0 };
   } catch (cause) {
     const reason = whyUnreadable(cause);
     walked.leftOut.push({ path: source, state: "failed", code: "unreadable", reason });
