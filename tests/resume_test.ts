@@ -16,10 +16,10 @@ import { temporaryDirectory } from "./temporary_directory.ts";
 
 const MB = 1_000_000;
 const SOAK = Deno.env.get("HB_SOAK") === "1";
-/** The faults and the size of the specification, or fewer and less, at the same distance from each other. */
+/** The faults and the size of the specification, which take about a minute, or fewer and less. */
 const PLAN = SOAK
   ? { bytes: 500 * MB, cuts: 20, clientKills: 5, serverKills: 5 }
-  : { bytes: 150 * MB, cuts: 6, clientKills: 2, serverKills: 2 };
+  : { bytes: 120 * MB, cuts: 4, clientKills: 2, serverKills: 2 };
 /** Share of its size that a file may cost on the line. */
 const MOST_SENT = 1.2;
 const CUT_KINDS: readonly CutKind[] = ["reset", "end", "silence"];
