@@ -135,7 +135,7 @@ Deno.test("build() fails on sources that do not check or compile, and makes no b
   await using tree = await fixtureTree({
     ...PROJECT,
     "platform/file_worker.ts": "self.close();",
-  "server/word.ts": "export const word: string = 1;",
+    "server/word.ts": "export const word: string = 1;",
   });
   const { own, compiled } = tools(tree.root, { compileCode: 1, runtime: false });
   await assertRejects(() => build(options(tree.root), own), Error, "Cannot check");
