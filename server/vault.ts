@@ -10,7 +10,7 @@
 
 import { join } from "node:path";
 import { DataDirectoryError } from "../platform/data_directory.ts";
-import { DiskSpace, isNoSpace, type Reservation } from "../platform/disk_space.ts";
+import { DiskSpace, isNoSpace } from "../platform/disk_space.ts";
 import { discardPartial, StagedFile, sweepStaging } from "../platform/durable_file.ts";
 import type { BundleItem, BundleItemResult, FileStore } from "../platform/file_store.ts";
 import { Folders } from "../platform/folders.ts";
