@@ -9,6 +9,7 @@ import type { Clock } from "../platform/clock.ts";
 import { openDataDirectory } from "../platform/data_directory.ts";
 import { quoted } from "../platform/option_value.ts";
 import { appName } from "../platform/product.ts";
+import { uuidV7 } from "../platform/random.ts";
 import { UsageError } from "../platform/usage_error.ts";
 import { isClientName } from "../protocol/mod.ts";
 import { ClientError } from "./client_error.ts";
@@ -89,7 +90,7 @@ export async function openClient(
   return {
     store,
     access,
-    uploads: () => store.uploads(server, crypto.randomUUID()),
+    uploads: () => store.uploads(server, uuidV7(clock)),
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };
 }

@@ -79,6 +79,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
     pattern: /\b(DatabaseSync|StatementSync)\b/g,
     within: "code",
     allow: [
+      "client/upload_memory.ts",
       "platform/database.ts",
       "server/group_commit.ts",
       "server/store_database.ts",
@@ -101,6 +102,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
     within: "literals",
     allow: [
       "client/store.ts",
+      "client/upload_memory.ts",
       "platform/database.ts",
       "server/store_database.ts",
       "server/store_schema.ts",
