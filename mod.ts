@@ -32,9 +32,18 @@
  */
 
 export * from "./protocol/mod.ts";
-export { connect, type ConnectedClient, type ConnectOptions } from "./client/client.ts";
+export {
+  connect,
+  type ConnectedClient,
+  type ConnectOptions,
+  type PushSettings,
+} from "./client/client.ts";
 export type { AgentEvents, AgentState, ByeReason, MessageAnswer } from "./client/agent.ts";
 export type { Dialled } from "./client/dial.ts";
+export type { PushOffer } from "./client/download.ts";
+export type { RefusedFile } from "./client/push_queue.ts";
+export type { ReceiveEvents } from "./client/receive.ts";
+export type { ReceivedFile } from "./client/store.ts";
 export type { StoredFile } from "./client/upload.ts";
 export type { Address } from "./platform/address.ts";
 export type { Clock, Timer } from "./platform/clock.ts";
@@ -43,4 +52,4 @@ export type { LobbyLimits } from "./server/lobby.ts";
 export type { InviteRequest, LogRequest, Operations } from "./server/operations.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server/server.ts";
 export type { Notice } from "./server/alarm.ts";
-export type { IncomingMessage } from "./server/parts.ts";
+export type { IncomingMessage, PushNotice } from "./server/parts.ts";

@@ -16,6 +16,8 @@ export const STORY_COMMANDS = [
   "hbserver log --follow",
   'hbclient message "printer is on fire"',
   "hbclient send report.pdf",
+  "hbclient send photos",
+  "hbserver push till-3 setup.msi --wait",
   "hbclient status",
   "hbserver files till-3",
   "hbserver alerts --open",

@@ -38,6 +38,9 @@ function goodbye(task: RunningProgram): AsyncDisposable {
 async function stages() {
   const root = await Deno.makeTempDir({ prefix: "hb-readme-" });
   await Deno.writeTextFile(join(root, "report.pdf"), "a report");
+  await Deno.writeTextFile(join(root, "setup.msi"), "an installer");
+  await Deno.mkdir(join(root, "photos"));
+  await Deno.writeTextFile(join(root, "photos", "sea.jpg"), "a photo");
   const stage = (name: string, more: Record<string, string> = {}): ReadmeStage => ({
     directory: root,
     env: { HB_DATA: join(root, name), ...more },
@@ -83,6 +86,13 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
     await server.line(/till-3: printer is on fire/);
     const sent = await succeed("hbclient send report.pdf", on.client);
     assertMatch(sent.stdout + sent.stderr, /report\.pdf/);
+    const folder = await succeed("hbclient send photos", on.client);
+    assertMatch(folder.stdout, /stored 1 file .*photos/);
+    await succeed("hbserver push till-3 setup.msi --wait", on.server);
+    assertEquals(
+      await Deno.readTextFile(join(on.client.env.HB_DATA ?? "", "files", "setup.msi")),
+      "an installer",
+    );
     const status = await succeed("hbclient status", on.client);
     assertStringIncludes(status.stdout, "till-3");
     const files = await succeed("hbserver files till-3", on.server);
