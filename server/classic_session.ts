@@ -215,9 +215,13 @@ class ClassicSession implements Link {
     }
     const id = this.#parts.newId();
     const published = await file.publish();
-    // From here on the file is whole: it stays, whatever becomes of its record.
-    file.isKept = true;
-    await recordFile(published, { id, member: this.#member, parts: this.#parts });
+    try {
+      await recordFile(published, { id, member: this.#member, parts: this.#parts });
+    } catch (error) {
+      // The classic dialect cannot offer it again: what is sent anew would get a number.
+      await this.#parts.vault.takeBack(this.#member.record, published);
+      throw error;
+    }
     await file.settle();
     return rest.length > 0 ? this.#tokeniser.push(rest) : [];
   }

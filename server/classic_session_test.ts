@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { systemFiles } from "../platform/file_system.ts";
+import { systemError, watchedFiles } from "../platform/fake_files.ts";
 import { CLASSIC_SETTLE_MS, MAX_CLASSIC_TOKEN_BYTES, TRANSFER_STALL_MS } from "../protocol/mod.ts";
 import type { FakePeer } from "./fake_peer.ts";
 import { FakeServer, type FakeServerOptions } from "./fake_server.ts";
@@ -41,14 +41,34 @@ async function published(server: FakeServer, ...names: string[]): Promise<void> 
   assertEquals(await server.published(), names.map((name) => `${ADDRESS}/${name}`));
 }
 
+/** Lets the clock go on until `condition` holds: a session goes on when its file's staging name is gone. */
+async function settled(
+  server: FakeServer,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  await server.until(async () => {
+    await server.clock.advance(CLASSIC_SETTLE_MS);
+    return await condition();
+  });
+}
+
+/** The end of what a peer reads, which comes when what it said last has settled. */
+async function restOf(server: FakeServer, peer: FakePeer): Promise<string> {
+  let rest: string | undefined;
+  void peer.rest().then((text) => rest = text);
+  await settled(server, () => rest !== undefined);
+  return rest ?? "";
+}
+
+function beats(server: FakeServer): number {
+  return server.tables.events({ kinds: ["beat"] }).length;
+}
+
 /** Asserts that the server closed the connection and that nothing was published. */
 async function closedWithNothing(server: FakeServer, peer: FakePeer): Promise<void> {
   let over = false;
   void peer.ended.then(() => over = true);
-  await server.until(async () => {
-    await server.clock.advance(CLASSIC_SETTLE_MS);
-    return over;
-  });
+  await settled(server, () => over);
   assertEquals(await peer.rest(), "");
   assertEquals([await server.published(), await server.staged(), server.files], [[], 0, []]);
 }
@@ -224,8 +244,8 @@ Deno.test("[HB-100] a second connection without heartbeats does not say goodbye 
   assertEquals(await files.text(11), "READY|a.txt");
   await files.raw("hello");
   await published(server, "a.txt");
-  await say(server, files, "END");
-  assertEquals(await files.rest(), "");
+  await files.raw("END");
+  assertEquals(await restOf(server, files), "");
   await files.ended;
   assertEquals(server.path(CLIENT), ["new>UP -"]);
   await server.clock.advance(2.5 * P);
@@ -276,8 +296,8 @@ for (const end of ["", "\n", "\r\n"]) {
     await peer.raw(", file!");
     await published(server, "report 1.txt");
     assertEquals(await read("report 1.txt"), "hello, file!");
-    await say(server, peer, "END");
-    assertEquals(await peer.rest(), "", "nothing is answered to a file that is stored");
+    await peer.raw("END");
+    assertEquals(await restOf(server, peer), "", "nothing is answered to a file that is stored");
     assertEquals(server.files.map(({ from, bytes }) => [from, bytes]), [[ADDRESS, 12]]);
     const [file] = server.tables.files(CLIENT);
     assertEquals([file?.name, file?.bytes, file?.state], ["report 1.txt", 12, "stored"]);
@@ -334,8 +354,7 @@ Deno.test("[HB-97] a whole file may be glued behind its offer, and the next toke
   assertEquals(await peer.text(11), "READY|a.txt");
   await published(server, "a.txt");
   assertEquals(await read("a.txt"), "hello");
-  await server.clock.advance(1_000);
-  assertEquals(server.tables.events({ kinds: ["beat"] }).length, 1);
+  await settled(server, () => beats(server) === 1);
 });
 
 for (
@@ -405,11 +424,11 @@ for (const tail of ["HEARTBEAT", "\n", "END", "b.txt|3\n"]) {
     assertEquals(await peer.text(11), "READY|a.txt");
     await peer.raw(`hello${tail}`);
     await published(server, "a.txt");
-    await server.clock.advance(1_000);
-    if (tail === "END") assertEquals(await peer.rest(), "");
+    if (tail === "END") assertEquals(await restOf(server, peer), "");
     if (tail === "b.txt|3\n") assertEquals(await peer.text(11), "READY|b.txt");
-    const beats = server.tables.events({ kinds: ["beat"] }).length;
-    assertEquals(beats, tail === "HEARTBEAT" ? 1 : 0);
+    if (tail === "HEARTBEAT") await settled(server, () => beats(server) === 1);
+    else await server.clock.advance(1_000);
+    assertEquals(beats(server), tail === "HEARTBEAT" ? 1 : 0);
   });
 }
 
@@ -426,8 +445,7 @@ Deno.test("[HB-98] half a HEARTBEAT behind a file is waited for", async () => {
   assertEquals(await server.published(), []);
   await peer.raw("BEAT");
   await published(server, "a.txt");
-  await server.clock.advance(1_000);
-  assertEquals(server.tables.events({ kinds: ["beat"] }).length, 1);
+  await settled(server, () => beats(server) === 1);
 });
 
 Deno.test("[HB-98] half a HEARTBEAT that does not go on is surplus", async () => {
@@ -481,14 +499,9 @@ for (const bytes of ["", "hel"]) {
 }
 
 Deno.test("[HB-66] a disk that fails in the middle ends the connection, as there is no word for it", async () => {
-  const files = {
-    ...systemFiles,
-    create: async (path: string) => {
-      const file = await systemFiles.create(path);
-      const write = () => Promise.reject(Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }));
-      return { write, sync: () => file.sync(), close: () => file.close() };
-    },
-  };
+  const files = watchedFiles((operation) => {
+    if (operation === "write") throw systemError("ENOSPC");
+  });
   await using place = await begin({ files });
   const { server, peer } = place;
   await peer.raw("a.txt|5\n");

@@ -1,49 +1,20 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { type FileSystem, systemFiles } from "../platform/file_system.ts";
-import { type Frame, MAX_DATA_CONNECTIONS_PER_CLIENT, TRANSFER_STALL_MS } from "../protocol/mod.ts";
+import {
+  type BeforeOperation,
+  failingAt,
+  systemError,
+  watchedFiles,
+} from "../platform/fake_files.ts";
+import { systemFiles } from "../platform/file_system.ts";
+import { MAX_DATA_SESSIONS_PER_CLIENT, TRANSFER_STALL_MS } from "../protocol/mod.ts";
 import type { FakePeer } from "./fake_peer.ts";
-import { FakeServer, type FakeServerOptions } from "./fake_server.ts";
+import { begin, MIB, offer, prefix, send, sha256, sum, uuid } from "./fake_sender.ts";
+import type { FakeServer } from "./fake_server.ts";
 import { StoreError } from "./store.ts";
 
 const encoder = new TextEncoder();
-const MIB = 1024 * 1024;
-
-function uuid(number: number): string {
-  return `019aa8d0-0000-7000-8000-${String(number).padStart(12, "0")}`;
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-function offer(number: number, path: unknown, size: unknown): Frame {
-  return { verb: "FILE", id: uuid(number), path, size };
-}
-
-function sum(number: number, bytes: Uint8Array, digest = sha256(bytes)): Frame {
-  return { verb: "SUM", id: uuid(number), bytes: bytes.length, sha256: digest };
-}
-
-/** Offers a file and sends it as it must be sent. */
-async function send(peer: FakePeer, number: number, file: { path: string[]; bytes: Uint8Array }) {
-  const { path, bytes } = file;
-  peer.send(offer(number, path, bytes.length));
-  assertEquals(await peer.expect("READY"), { verb: "READY", id: uuid(number), offset: 0 });
-  await peer.raw(bytes);
-  peer.send(sum(number, bytes));
-}
-
-/** A server with one client's data connection. */
-async function begin(options: FakeServerOptions = {}) {
-  const server = await FakeServer.start(options);
-  const till = await server.enrol("till-3");
-  const peer = await server.connect(till, { role: "data" });
-  const read = (name: string) => Deno.readFile(join(server.directory, "till-3", name));
-  return { server, till, peer, read, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
-}
 
 /** Asserts that a whole file still goes through: the connection was kept and nothing is left behind. */
 async function stillTakesFiles(
@@ -57,16 +28,41 @@ async function stillTakesFiles(
   assertEquals(await server.staged(), 0);
 }
 
-/** Asserts that the connection ended with these frames and nothing was published. */
+/** Asserts that the connection ended with these frames, and nothing was published or kept. */
 async function endsWithNothing(
-  { server, peer }: { server: FakeServer; peer: FakePeer },
+  place: { server: FakeServer; peer: FakePeer },
   ...verbs: string[]
+): Promise<void> {
+  await endsUnpublished(place, { verbs, kept: 0 });
+}
+
+/** Asserts that the connection ended with these frames, and the bytes were kept and not published [HB-110]. */
+async function endsWithPartial(
+  place: { server: FakeServer; peer: FakePeer },
+  ...verbs: string[]
+): Promise<void> {
+  await endsUnpublished(place, { verbs, kept: 1 });
+}
+
+async function endsUnpublished(
+  { server, peer }: { server: FakeServer; peer: FakePeer },
+  { verbs, kept }: { verbs: string[]; kept: number },
 ): Promise<void> {
   for (const verb of verbs) assertEquals((await peer.next())?.verb, verb);
   assertEquals(await peer.next(), null);
   await peer.ended;
-  assertEquals([await server.published(), await server.staged()], [[], 0]);
+  assertEquals([await server.published(), await server.staged()], [[], kept]);
   assertEquals([server.files, server.tables.files()], [[], []]);
+}
+
+/** Asserts that these two answers come, in any order [HB-69]. */
+async function expectBoth(peer: FakePeer, ...answers: [string, string]): Promise<void> {
+  const came = [];
+  for (let count = 0; count < 2; count++) {
+    const frame = await peer.next();
+    came.push(frame !== null && "id" in frame ? `${frame.verb} ${frame.id}` : frame?.verb);
+  }
+  assertEquals(came.sort(), answers.sort());
 }
 
 Deno.test("[HB-63] a file is stored whole, recorded and told, before STORED is sent", async () => {
@@ -130,8 +126,7 @@ Deno.test("[HB-2] bytes, SUM and the next offers may arrive in one segment", asy
     `${verb} ${JSON.stringify(fields)}\n`
   );
   await peer.raw(new Uint8Array([...bytes, ...encoder.encode(frames.join(""))]));
-  assertEquals((await peer.expect("STORED")).id, uuid(1));
-  assertEquals((await peer.expect("READY")).id, uuid(2));
+  await expectBoth(peer, `STORED ${uuid(1)}`, `READY ${uuid(2)}`);
   assertEquals(await read("a.txt"), bytes);
 });
 
@@ -148,8 +143,7 @@ Deno.test("[HB-60] offers may be pipelined and are answered in order", async () 
   await peer.raw(bytes);
   peer.send(sum(3, bytes));
   peer.send(offer(4, ["next"], 0));
-  assertEquals((await peer.expect("STORED")).id, uuid(3));
-  assertEquals((await peer.expect("READY")).id, uuid(4));
+  await expectBoth(peer, `STORED ${uuid(3)}`, `READY ${uuid(4)}`);
 });
 
 for (const size of ["-1", "1.5", '"12"', '"12abc"', "null", "1e309", "9007199254740992", "[1]"]) {
@@ -307,7 +301,7 @@ for (
     await peer.expect("READY");
     await peer.raw("hello");
     await peer.raw(tail);
-    await endsWithNothing(place, "REFUSE");
+    await endsWithPartial(place, "REFUSE");
   });
 }
 
@@ -317,7 +311,7 @@ Deno.test("[HB-62] surplus of many megabytes is not stored and not read as verbs
   peer.send(offer(1, ["a.txt"], 5));
   await peer.expect("READY");
   const flood = peer.raw(new Uint8Array(4 * MIB).fill(0x41)).catch((error) => error);
-  await endsWithNothing(place, "REFUSE");
+  await endsWithPartial(place, "REFUSE");
   assert(await flood instanceof Error, "it was cut off");
 });
 
@@ -329,7 +323,7 @@ for (const bytes of ["", "hel", "hello"]) {
     await peer.expect("READY");
     await peer.raw(bytes);
     await peer.finish();
-    await endsWithNothing(place, "REFUSE");
+    await endsWithPartial(place, "REFUSE");
   });
 }
 
@@ -341,7 +335,7 @@ Deno.test("[HB-10] a connection that is reset in the middle of a large file publ
   await peer.raw(new Uint8Array(2 * MIB + 5));
   peer.connection.close();
   await peer.ended;
-  assertEquals([await server.published(), await server.staged()], [[], 0]);
+  assertEquals([await server.published(), await server.staged()], [[], 1]);
 });
 
 for (const early of ["raw bytes", "after a REJECT"]) {
@@ -363,18 +357,18 @@ Deno.test("[HB-68] SUM without a file ends the connection", async () => {
   await endsWithNothing(place, "REFUSE");
 });
 
-Deno.test("[HB-68] a transfer that is stored takes no bytes any more, under its id either", async () => {
+Deno.test("[HB-68] [HB-113] a transfer that is stored takes no bytes any more, under its id either", async () => {
   await using place = await begin();
   const { peer, read } = place;
   await send(peer, 1, { path: ["a.txt"], bytes: encoder.encode("first") });
   await peer.expect("STORED");
   peer.send(offer(1, ["a.txt"], 6));
-  assertEquals((await peer.expect("REJECT")).code, "denied");
+  assertEquals((await peer.expect("STORED")).bytes, 5);
   assertEquals(await read("a.txt"), encoder.encode("first"));
   await stillTakesFiles(place);
 });
 
-for (const verb of ["HEARTBEAT", "MESSAGE", "PONG", "RECEIPT"]) {
+for (const verb of ["HEARTBEAT", "MESSAGE", "PONG", "RECEIPT", "PREFIX", "PUSH", "READY"]) {
   Deno.test(`[HB-9] a data connection takes no ${verb}`, async () => {
     await using place = await begin();
     const fields: Record<string, object> = {
@@ -382,6 +376,9 @@ for (const verb of ["HEARTBEAT", "MESSAGE", "PONG", "RECEIPT"]) {
       MESSAGE: { id: uuid(1), at: 1, text: "x" },
       PONG: { n: 1 },
       RECEIPT: { ids: [uuid(1)], state: "stored" },
+      PREFIX: { id: uuid(1), offset: 0, sha256: "0".repeat(64) },
+      PUSH: { id: uuid(1), path: ["a"], size: 1, sha256: "0".repeat(64) },
+      READY: { id: uuid(1), offset: 0 },
     };
     await place.peer.sendUnchecked(verb, fields[verb]);
     await endsWithNothing(place, "REFUSE");
@@ -401,12 +398,10 @@ Deno.test("[HB-7] a data connection answers bad fields with REFUSE and closes at
   await endsWithNothing(place, "REFUSE");
 });
 
-Deno.test("[HB-6] a data connection ignores unknown and reserved verbs between files", async () => {
+Deno.test("[HB-6] a data connection ignores unknown verbs between files", async () => {
   await using place = await begin();
   const { peer } = place;
   await peer.sendUnchecked("WHATEVER", {});
-  peer.send({ verb: "PREFIX", id: uuid(1), offset: 0, sha256: "0".repeat(64) });
-  peer.send({ verb: "PUSH", id: uuid(1), path: ["a"], size: 1, sha256: "0".repeat(64) });
   await stillTakesFiles(place);
 });
 
@@ -420,47 +415,35 @@ for (const verb of ["END", "BYE"]) {
   });
 }
 
-/** The machine's files, on a disk that fails once `bytes` are written. */
-function failingFiles(bytes: number, code: string): FileSystem {
-  const failure = () => Object.assign(new Error(`${code} (os error)`), { code });
-  return {
-    ...systemFiles,
-    create: async (path) => {
-      if (bytes < 0) throw failure();
-      const file = await systemFiles.create(path);
-      let written = 0;
-      return {
-        write: async (chunk) => {
-          if (written + chunk.length > bytes) throw failure();
-          const count = await file.write(chunk);
-          written += count;
-          return count;
-        },
-        sync: () => file.sync(),
-        close: () => file.close(),
-      };
-    },
+/** What fails at every call of an operation. */
+function failing(operation: string, errno: string): BeforeOperation {
+  return (name) => {
+    if (name === operation) throw systemError(errno);
   };
 }
 
 for (const [errno, code] of [["ENOSPC", "no_space"], ["EIO", "io"]] as const) {
   Deno.test(`[HB-66] a write that fails is REJECT ${code} while the sender still sends`, async () => {
-    await using place = await begin({ files: failingFiles(MIB, errno) });
-    const { peer } = place;
+    await using place = await begin({ files: watchedFiles(failingAt("write", { errno, nth: 2 })) });
+    const { server, till, peer } = place;
     peer.send(offer(1, ["a.bin"], 8 * MIB));
     await peer.expect("READY");
     await peer.raw(new Uint8Array(3 * MIB)); // Five more are to come.
     const rejected = await peer.expect("REJECT");
     assertEquals([rejected.id, rejected.code, rejected.retry], [uuid(1), code, true]);
+    const partial = join(server.directory, ".staging", till.keyId, uuid(1));
+    const { size } = await Deno.stat(partial);
+    assert(size > 0 && size < 3 * MIB, "something was written");
+    assertEquals(rejected.offset, size, "the sender is told what is kept");
     await peer.raw(new Uint8Array(5 * MIB));
     peer.send(sum(1, new Uint8Array(8 * MIB)));
     await peer.finish();
-    await endsWithNothing(place);
+    await endsWithPartial(place);
   });
 }
 
 Deno.test("[HB-66] a sender that goes on for ever after its REJECT is cut off after 5 s", async () => {
-  await using place = await begin({ files: failingFiles(0, "ENOSPC") });
+  await using place = await begin({ files: watchedFiles(failing("write", "ENOSPC")) });
   const { server, peer } = place;
   peer.send(offer(1, ["a.bin"], 1_000 * MIB));
   await peer.expect("READY");
@@ -469,11 +452,11 @@ Deno.test("[HB-66] a sender that goes on for ever after its REJECT is cut off af
   await server.clock.advance(4_999);
   await peer.raw(new Uint8Array(MIB));
   await server.clock.advance(1);
-  await endsWithNothing(place);
+  await endsWithPartial(place);
 });
 
 Deno.test("[HB-66] a disk that is full before the first byte is REJECT, and nothing was sent", async () => {
-  await using place = await begin({ files: failingFiles(-1, "ENOSPC") });
+  await using place = await begin({ files: watchedFiles(failing("create", "ENOSPC")) });
   const { peer } = place;
   for (const number of [1, 2]) {
     peer.send(offer(number, ["a.bin"], 5));
@@ -489,7 +472,7 @@ Deno.test("[HB-66] one client's failing write does not touch another's transfer"
   const other = await server.connect(await server.enrol("till-4"), { role: "data" });
   other.send(offer(1, ["b.txt"], 5));
   await other.expect("READY");
-  files.create = failingFiles(0, "EIO").create;
+  files.create = watchedFiles(failing("write", "EIO")).create;
   peer.send(offer(1, ["a.txt"], 5));
   await peer.expect("READY");
   await peer.raw("hello");
@@ -500,37 +483,40 @@ Deno.test("[HB-66] one client's failing write does not touch another's transfer"
 });
 
 Deno.test("[HB-63] a file that cannot be synced is REJECT io and not published", async () => {
-  let failing = true;
-  const files: FileSystem = {
-    ...systemFiles,
-    create: async (path) => {
-      const file = await systemFiles.create(path);
-      const sync = () => failing ? Promise.reject(new Error("EIO")) : file.sync();
-      return { write: (bytes) => file.write(bytes), sync, close: () => file.close() };
-    },
-  };
+  let isBroken = true;
+  const files = watchedFiles((operation) => {
+    if (isBroken && operation === "sync") throw systemError("EIO");
+  });
   await using place = await begin({ files });
   const { server, peer } = place;
   await send(peer, 1, { path: ["a.txt"], bytes: encoder.encode("hello") });
   const { code, retry } = await peer.expect("REJECT");
   assertEquals([code, retry], ["io", true]);
   assertEquals(await server.published(), []);
-  failing = false;
+  isBroken = false;
+  peer.send({ verb: "CANCEL", id: uuid(1) });
   await stillTakesFiles(place);
 });
 
 for (const full of [true, false]) {
-  Deno.test(`[HB-63] a file that cannot be recorded is taken back, disk full: ${full}`, async () => {
+  Deno.test(`[HB-63] a file that cannot be recorded is not acknowledged, and found when it is offered again, disk full: ${full}`, async () => {
     await using place = await begin();
     const { server, peer } = place;
+    const bytes = encoder.encode("hello");
     server.fail("addFile", new StoreError("Cannot use the database", { full }));
-    await send(peer, 1, { path: ["a.txt"], bytes: encoder.encode("hello") });
+    await send(peer, 1, { path: ["a.txt"], bytes });
     const { code, retry } = await peer.expect("REJECT");
     assertEquals([code, retry], [full ? "no_space" : "io", true]);
-    assertEquals([await server.published(), server.files], [[], []]);
+    assertEquals([server.files, server.tables.files()], [[], []]);
     server.fail("addFile", undefined);
-    await send(peer, 1, { path: ["a.txt"], bytes: encoder.encode("hello") });
+    peer.send(offer(1, ["a.txt"], 5));
+    assertEquals((await peer.expect("READY")).offset, 5);
+    peer.send(prefix(1, 5, bytes));
+    assertEquals((await peer.expect("READY")).offset, 5);
+    peer.send(sum(1, bytes));
     assertEquals((await peer.expect("STORED")).as, "a.txt");
+    assertEquals(await server.published(), ["till-3/a.txt"]);
+    assertEquals(server.tables.files().length, 1);
   });
 }
 
@@ -545,7 +531,7 @@ Deno.test("[HB-67] a transfer without a byte for 60 s is given up, and one with 
     assertEquals(await server.staged(), 1);
   }
   await server.clock.advance(1);
-  await endsWithNothing(place);
+  await endsWithPartial(place);
 });
 
 Deno.test("[HB-67] a data connection that offers nothing for 60 s is closed", async () => {
@@ -570,22 +556,41 @@ Deno.test("[HB-42] the bytes of a file keep its client's agent UP", async () => 
   assertEquals(server.path(till.keyId), ["new>UP -"]);
 });
 
-Deno.test("[HB-33] a client's third data connection at once is refused as full", async () => {
+Deno.test("[HB-116] a client's third transfer at once is REJECT busy, and its connection stays", async () => {
   await using place = await begin();
-  const { server, till, peer } = place;
-  const second = await server.connect(till, { role: "data" });
-  assertEquals(MAX_DATA_CONNECTIONS_PER_CLIENT, 2);
-  const third = server.dial();
-  const error = await third.greet(till, { role: "data" }).then(() => undefined, (error) => error);
-  assertEquals(error?.code, "full");
-  await third.ended;
+  const { server, peer, dial } = place;
+  const second = await dial();
+  const third = await dial();
+  for (const [number, one] of [[1, peer], [2, second]] as const) {
+    one.send(offer(number, [`${number}.txt`], 5));
+    await one.expect("READY");
+  }
+  for (let turn = 0; turn < 2; turn++) {
+    third.send(offer(3, ["3.txt"], 5));
+    const { id, code, retry } = await third.expect("REJECT");
+    assertEquals([id, code, retry], [uuid(3), "busy", true]);
+  }
+  assertEquals(server.audits(), [], "waiting is nothing for the audit log");
   await second.close();
-  const next = await server.connect(till, { role: "data" });
-  await stillTakesFiles({ server, peer });
-  await next.close();
+  await send(third, 3, { path: ["3.txt"], bytes: encoder.encode("hello") });
+  assertEquals((await third.expect("STORED")).as, "3.txt");
 });
 
-Deno.test("a server that stops says BYE and drops a half file", async () => {
+Deno.test("[HB-33] a client has at most 8 data connections; one more is refused as full", async () => {
+  await using place = await begin();
+  const { server, till, peer, dial } = place;
+  const others = [];
+  while (others.length < MAX_DATA_SESSIONS_PER_CLIENT - 1) others.push(await dial());
+  const late = server.dial();
+  const error = await late.greet(till, { role: "data" }).then(() => undefined, (error) => error);
+  assertEquals(error?.code, "full");
+  await late.ended;
+  await others.pop()?.close();
+  await dial();
+  await stillTakesFiles({ server, peer });
+});
+
+Deno.test("a server that stops says BYE and keeps a half file", async () => {
   await using place = await begin();
   const { server, till, peer } = place;
   peer.send(offer(1, ["a.txt"], 5));
@@ -593,7 +598,7 @@ Deno.test("a server that stops says BYE and drops a half file", async () => {
   await peer.raw("hel");
   for (const link of server.parts.roster.get(till.keyId)?.others ?? []) await link.end("shutdown");
   assertEquals(await peer.expect("BYE"), { verb: "BYE", reason: "shutdown" });
-  await endsWithNothing(place);
+  await endsWithPartial(place);
 });
 
 Deno.test("a refused file leaves a line in the audit log", async () => {

@@ -29,6 +29,7 @@ function member(record: Partial<ClientRecord> = {}, live: Partial<Member> = {}):
     agent: undefined,
     others: new Set(),
     dataConnections: 0,
+    dataSessions: 0,
     vitals: undefined,
     skewMs: undefined,
     ...live,

@@ -40,6 +40,8 @@ Deno.test("without a word hbserver serves, with the contract's defaults", () => 
     down: undefined,
     files: undefined,
     maxFileSize: undefined,
+    quota: undefined,
+    minFree: undefined,
     data: undefined,
     config: undefined,
     json: false,
@@ -51,12 +53,13 @@ Deno.test("without a word hbserver serves, with the contract's defaults", () => 
 
 Deno.test("every option of run is read into its type", () => {
   const line = "run --listen 10.0.0.1:7 --http off --plaintext --open --interval 1s --down 3 " +
-    "--files /srv --max-file-size 10M --data /d --json --log-level debug --log-format json --no-color";
+    "--files /srv --max-file-size 10M --quota 2G --min-free 0 --data /d --json --log-level debug --log-format json --no-color";
   const { options } = parseAs("run", line);
   assertEquals(options.listen, { hostname: "10.0.0.1", port: 7 });
   assertEquals([options.http, options.plaintext, options.open], ["off", true, true]);
   assertEquals([options.interval, options.down], [1_000, 3_000]);
   assertEquals([options.files, options.maxFileSize], ["/srv", 10 * 1024 * 1024]);
+  assertEquals([options.quota, options.minFree], [2 * 1024 ** 3, 0]);
   assertEquals([options.data, options.json, options.noColor], ["/d", true, true]);
   assertEquals([options.logLevel, options.logFormat], ["debug", "json"]);
 });

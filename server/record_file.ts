@@ -12,7 +12,8 @@ import { TransferError } from "./transfer_error.ts";
 
 /**
  * Records a file of a client under the transfer's id. One that cannot be recorded lies there unacknowledged, and is
- * found and recorded when the transfer is offered again; rejects with {@linkcode TransferError} then.
+ * found and recorded when the transfer is offered again, unless the caller takes it back; rejects with
+ * {@linkcode TransferError} then.
  */
 export async function recordFile(
   file: PublishedFile,

@@ -17,7 +17,7 @@ import { Folders } from "../platform/folders.ts";
 import { MAX_NAME_NUMBER, numberedName } from "../platform/numbered_name.ts";
 import { formatSize } from "../platform/quantity.ts";
 import { type BadOffer, type Offer, PARTIAL_KEEP_MS } from "../protocol/mod.ts";
-import { IncomingFile } from "./incoming_file.ts";
+import { IncomingFile, type PublishedFile } from "./incoming_file.ts";
 import { Quota } from "./quota.ts";
 import type { Owner, Room } from "./room.ts";
 import { inWords, reasonOf, TransferError } from "./transfer_error.ts";
@@ -42,7 +42,7 @@ export interface VaultOptions {
   /** Name of a staging file that nobody continues; unique. */
   newId: () => string;
   /** Where bytes are hashed and written. */
-  store: Pick<FileStore, "files" | "storeBundle" | "settleBundle">;
+  store: Pick<FileStore, "files" | "bundleMemory" | "storeBundle" | "settleBundle">;
   /** Free space. @default the file system's of `directory` */
   space?: Pick<DiskSpace, "reserve">;
 }
@@ -177,6 +177,16 @@ export class Vault {
     return file;
   }
 
+  /** Removes a published file that nobody will ask for again, as it is not recorded; rejects with a TransferError. */
+  async takeBack(owner: Owner, { path }: PublishedFile): Promise<void> {
+    this.#quota.forget(owner);
+    try {
+      await this.#options.store.files.remove(path);
+    } catch (cause) {
+      throw new TransferError("io", `Cannot take back "${path}", which is not recorded`, { cause });
+    }
+  }
+
   /** Deletes what there is of a transfer; whether there was anything. */
   async discard(owner: Owner, id: string): Promise<boolean> {
     this.#quota.forget(owner);
@@ -214,6 +224,11 @@ export class Vault {
       const problem = folders.problem(join(this.rootOf(owner), ...path));
       if (problem !== undefined) await inWords(Promise.reject(problem));
     }
+  }
+
+  /** Memory for the bytes of one bundle; what is in it does not matter. */
+  bundleMemory(bytes: number): Uint8Array<ArrayBuffer> {
+    return this.#options.store.bundleMemory(bytes);
   }
 
   /** Stores many small files of a client; rejects with {@linkcode TransferError} when nothing could be done. */
