@@ -24,8 +24,15 @@ export interface FileCalls {
   close(handle: number): Promise<void>;
   /** SHA-256 in hex of a file of `bytes` bytes; undefined when it has more or fewer. */
   sha256(path: string, bytes: number): Promise<string | undefined>;
-  storeBundle(request: BundleRequest): Promise<BundleItemResult[]>;
+  /** Resolves with the memory of the bundle besides its results. */
+  storeBundle(request: BundleRequest): Promise<StoredBundle>;
   settleBundle(stagingDirectory: string, ids: readonly string[]): Promise<void>;
+}
+
+/** What became of a bundle, and its memory. */
+export interface StoredBundle {
+  readonly results: BundleItemResult[];
+  readonly memory: ArrayBuffer;
 }
 
 /** The name of a call. */

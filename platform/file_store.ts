@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_BUNDLE_BYTES } from "../protocol/mod.ts";
 import { armedFailpoint } from "./failpoint.ts";
 import type { BundleItemResult, BundleRequest } from "./file_bundle.ts";
 import {
@@ -23,6 +24,8 @@ export type { BundleItem, BundleItemResult, BundleRequest } from "./file_bundle.
 export interface FileStore extends AsyncDisposable {
   /** Open files live in the worker: chunks move there and are detached, other memory comes back. */
   readonly files: FileSystem;
+  /** Memory for the bytes of one bundle, at most MAX_BUNDLE_BYTES; what is in it does not matter. */
+  bundleMemory(bytes: number): Uint8Array<ArrayBuffer>;
   /** Stores many small files at once, whose bytes move to the worker; see `file_bundle.ts`. */
   storeBundle(request: BundleRequest): Promise<BundleItemResult[]>;
   /** Removes the staging names of bundled files, once they are recorded. */
@@ -34,6 +37,9 @@ export interface FileStore extends AsyncDisposable {
 /** Calls that may wait for the worker; beyond that, new ones are refused rather than held in memory. */
 const MAX_WAITING_CALLS = 10_000;
 
+/** Bundles whose memory is kept for the next ones. */
+const MAX_SPARE_BUNDLES = 4;
+
 interface Waiting {
   resolve: (value: never) => void;
   reject: (error: Error) => void;
@@ -42,6 +48,7 @@ interface Waiting {
 /** Starts the worker. */
 export function openFileStore(): Promise<FileStore> {
   const link = new WorkerLink();
+  const memory = new BundleMemory();
   const call: WorkerLink["call"] = (method, args, transfer) => link.call(method, args, transfer);
   const files: FileSystem = {
     ...systemFiles,
@@ -52,11 +59,31 @@ export function openFileStore(): Promise<FileStore> {
   const close = () => link.close();
   return Promise.resolve({
     files,
-    storeBundle: (request) => call("storeBundle", [request], [request.data.buffer]),
+    bundleMemory: (bytes) => memory.take(bytes),
+    storeBundle: async (request) => {
+      const stored = await call("storeBundle", [request], [request.data.buffer]);
+      memory.giveBack(stored.memory);
+      return stored.results;
+    },
     settleBundle: (stagingDirectory, ids) => call("settleBundle", [stagingDirectory, ids]),
     close,
     [Symbol.asyncDispose]: close,
   });
+}
+
+/** Memory that goes to the worker and comes back, so that none is made, cleared and dropped for each bundle. */
+class BundleMemory {
+  readonly #spare: ArrayBuffer[] = [];
+
+  take(bytes: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(MAX_BUNDLE_BYTES), 0, bytes);
+  }
+
+  giveBack(memory: ArrayBuffer): void {
+    if (memory.byteLength === MAX_BUNDLE_BYTES && this.#spare.length < MAX_SPARE_BUNDLES) {
+      this.#spare.push(memory);
+    }
+  }
 }
 
 function remoteFile(link: WorkerLink, handle: number): OpenFile {

@@ -13,7 +13,13 @@
 import { systemClock } from "./clock.ts";
 import { armFailpoint } from "./failpoint.ts";
 import { settleBundle, storeBundle } from "./file_bundle.ts";
-import { type FileAnswer, type FileCalls, type FileRequest, thrownFailure } from "./file_call.ts";
+import {
+  type FileAnswer,
+  type FileCalls,
+  type FileRequest,
+  type StoredBundle,
+  thrownFailure,
+} from "./file_call.ts";
 import { hashingFiles, type OpenFile, systemFiles } from "./file_system.ts";
 import { promptRawFiles } from "./raw_file.ts";
 
@@ -45,12 +51,8 @@ const calls: FileCalls = {
   },
   sha256: (path, bytes) => systemFiles.sha256(path, bytes),
   storeBundle: async (request) => {
-    try {
-      return await storeBundle(promptRawFiles, request, systemClock);
-    } finally {
-      // Given back at once: the collector does not see how large the memory behind its small objects is.
-      request.data.buffer.transfer(0);
-    }
+    const results = await storeBundle(promptRawFiles, request, systemClock);
+    return { results, memory: request.data.buffer };
   },
   settleBundle: (stagingDirectory, ids) => settleBundle(promptRawFiles, { stagingDirectory, ids }),
 };
@@ -86,6 +88,13 @@ function answer(message: FileAnswer, transfer: Transferable[] = []): void {
   self.postMessage(message, transfer);
 }
 
+/** The memory that goes back with an answer. */
+function memoryOf(value: unknown): ArrayBuffer[] {
+  if (value instanceof Uint8Array) return [value.buffer as ArrayBuffer];
+  const isBundle = typeof value === "object" && value !== null && "memory" in value;
+  return isBundle ? [(value as StoredBundle).memory] : [];
+}
+
 /** Ends the program as if it were killed: only the main thread may, so this one never does anything again. */
 function crash(name: string): never {
   answer({ crash: name });
@@ -110,7 +119,7 @@ self.onmessage = async ({ data }: MessageEvent<FileRequest>) => {
   try {
     // The caller's types hold on both sides; TypeScript cannot follow a method through its name.
     const value = await (calls[method] as (...args: unknown[]) => Promise<unknown>)(...args);
-    answer({ id, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : []);
+    answer({ id, value }, memoryOf(value));
   } catch (error) {
     answer({ id, failure: thrownFailure(error) });
   }

@@ -6,7 +6,7 @@
  */
 
 import { DurableFileError } from "./durable_file_error.ts";
-import { syncDirectory } from "./sync_directory.ts";
+import { syncDirectory, syncDirectoryPromptly } from "./sync_directory.ts";
 
 /** An open file. Operations follow each other; none may start before the one ahead has settled. */
 export interface RawFile {
@@ -103,7 +103,7 @@ export const systemRawFiles: RawFileSystem = {
 /**
  * The machine's files for a thread on which nothing else waits: what takes microseconds is done on the spot,
  * which is ten times as fast for small files. Only {@linkcode RawFile.sync}, reading and directories' syncs
- * go to the background.
+ * wait in the background.
  */
 export const promptRawFiles: RawFileSystem = {
   ...systemRawFiles,
@@ -114,6 +114,7 @@ export const promptRawFiles: RawFileSystem = {
   link: (from, to) => promptly(() => Deno.linkSync(from, to)),
   rename: (from, to) => promptly(() => Deno.renameSync(from, to)),
   remove: (path) => promptly(() => Deno.removeSync(path)),
+  syncDirectory: syncDirectoryPromptly,
 };
 
 function promptly<T>(run: () => T): Promise<T> {

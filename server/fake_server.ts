@@ -46,6 +46,7 @@ function unlimited(): Promise<Reservation> {
 function fileStore(files: FileSystem): VaultOptions["store"] {
   return {
     files,
+    bundleMemory: (bytes) => new Uint8Array(bytes),
     storeBundle: (request) => storeBundle(promptRawFiles, request, systemClock),
     settleBundle: (stagingDirectory, ids) =>
       settleBundle(promptRawFiles, { stagingDirectory, ids }),

@@ -216,7 +216,7 @@ export class ManifestReceiver {
     if (length > MAX_BUNDLE_BYTES) {
       throw new ProtocolError("surplus", `Cannot take BUNDLE: it has ${length} bytes`);
     }
-    const data = new Uint8Array(length);
+    const data = this.#port.parts.vault.bundleMemory(length);
     for (let at = 0; at < length;) {
       const count = await this.#port.connection.reader.read(data.subarray(at));
       if (count === null) {
