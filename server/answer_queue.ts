@@ -50,10 +50,12 @@ export class AnswerQueue {
 
   async #answer(work: Promise<OutgoingFrame[]>, before: Promise<void>): Promise<void> {
     try {
-      const [frames] = await Promise.all([work, before]);
+      const frames = await work;
+      await before;
       for (const frame of frames) this.#send(frame);
     } catch (error) {
       this.#failure ??= { error };
+      await before; // Drained means that nothing is under way any more, failed or not.
     } finally {
       this.#open--;
       this.#wake?.();

@@ -266,8 +266,9 @@ class DataSession implements Link, DataPort {
     this.#stallTimer?.cancel();
     this.connection.close();
     try {
-      await this.answers.drained();
+      // First, as its lock must go whatever the answers have come to.
       await this.#manifests.end();
+      await this.answers.drained();
     } catch (error) {
       const { name } = this.member.record;
       this.parts.log.error("{name}: {error}", { name, error: String(error) });
