@@ -21,12 +21,14 @@ export interface DataPort {
   readonly answers: AnswerQueue;
   /** Takes this session's place among those that have transfers; false when there is none. */
   takePlace(): boolean;
-  /** Takes a transfer for this session alone; an older connection lets it go first. */
+  /** Takes a transfer for this session alone; an older connection lets it go first. Rejects with `busy`. */
   lock(id: string): Promise<Disposable>;
   /** Until disposed of, a newer connection that wants the transfer ends this session. */
   receiving(id: string): Disposable;
   /** Allows for the time that checking `bytes` takes, on both sides, without a byte on the wire. */
   checking(bytes: number): Disposable;
+  /** Until disposed of, it is this server that is slow, and not the peer. */
+  working(): Disposable;
   /** Sends one frame. */
   send(frame: OutgoingFrame): void;
   /** The frame that refuses a transfer, after noting that in the log. */

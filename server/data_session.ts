@@ -65,6 +65,12 @@ class DataSession implements Link, DataPort {
   #place: Disposable | undefined;
   /** The transfer whose bytes this session waits for, and the manifest. */
   #receiving = new Set<string>();
+  /** Transfers that this session has, and that a newer connection wants. */
+  #wanted = new Set<string>();
+  /** Resolves once this session has been told to go, and must wait for nobody. */
+  #over = Promise.withResolvers<void>();
+  /** Pieces of work under way that the peer waits for. */
+  #working = 0;
   #progressAt = 0;
   /** Time without a byte that checking what is here may take, on top of the limit, in milliseconds. */
   #checkingMs = 0;
@@ -113,6 +119,7 @@ class DataSession implements Link, DataPort {
   deliver(): void {} // Messages travel on the agent's connection.
 
   async end(why: "shutdown" | "replaced" | "revoked"): Promise<void> {
+    this.#over.resolve();
     if (this.#isSending) return this.connection.close();
     this.send({ verb: "BYE", reason: why === "replaced" ? "replaced" : "shutdown" });
     await farewell(this.connection, { clock: this.parts.clock });
@@ -124,12 +131,24 @@ class DataSession implements Link, DataPort {
   }
 
   async lock(id: string): Promise<Disposable> {
+    if (this.#receiving.has(id)) {
+      throw new ProtocolError("unexpected", `Cannot take ${id} again while it is open`);
+    }
     const { id: client } = this.member.record;
-    return await this.parts.locks.take({ client, id }, () => this.#letGo(id));
+    const interrupt = () => this.#letGo(id);
+    using _working = this.working();
+    const over = this.#over.promise;
+    const lock = await this.parts.locks.take({ client, id }, { interrupt, over });
+    if (lock === undefined) throw busy();
+    const stack = new DisposableStack();
+    stack.defer(() => void this.#wanted.delete(id));
+    stack.use(lock);
+    return stack;
   }
 
   receiving(id: string): Disposable {
     this.#receiving.add(id);
+    if (this.#wanted.delete(id)) this.#letGo(id);
     return { [Symbol.dispose]: () => void this.#receiving.delete(id) };
   }
 
@@ -141,6 +160,16 @@ class DataSession implements Link, DataPort {
         this.#progressAt = this.parts.clock.now();
       },
     };
+  }
+
+  working(): Disposable {
+    this.#working++;
+    const stack = new DisposableStack();
+    stack.defer(() => {
+      this.#working--;
+      this.#progressAt = this.parts.clock.now();
+    });
+    return stack;
   }
 
   send(frame: OutgoingFrame): void {
@@ -218,8 +247,9 @@ class DataSession implements Link, DataPort {
   /** Gives a transfer up: what there is of it is deleted (HB-115). */
   async #onCancel({ id }: FrameOf<"CANCEL">): Promise<void> {
     const { log, vault } = this.parts;
-    using _lock = await this.lock(id);
+    if (this.#manifests.accepted?.id === id) return await this.#manifests.end();
     try {
+      using _lock = await this.lock(id);
       await vault.discard(this.member.record, id);
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
@@ -250,7 +280,10 @@ class DataSession implements Link, DataPort {
 
   /** A newer connection wants a transfer: ends this one when it waits for its bytes (HB-114). */
   #letGo(id: string): void {
-    if (!this.#receiving.has(id) || this.connection.closed) return;
+    if (!this.#receiving.has(id)) return void this.#wanted.add(id);
+    if (this.connection.closed) return;
+    this.#over.resolve();
+    this.#receiving.clear(); // Once is enough.
     this.reject(id, new TransferError("busy", "A newer connection sends this file now"));
     void farewell(this.connection, { clock: this.parts.clock });
   }
@@ -264,6 +297,7 @@ class DataSession implements Link, DataPort {
   /** Work that is open ends by itself, whatever has become of the connection. */
   async #end(): Promise<void> {
     this.#stallTimer?.cancel();
+    this.#over.resolve();
     this.connection.close();
     try {
       // First, as its lock must go whatever the answers have come to.
@@ -295,7 +329,7 @@ class DataSession implements Link, DataPort {
     const left = Math.max(0, this.#progressAt + limit - clock.now());
     this.#stallTimer = clock.after(left, () => {
       // While files are being made durable, it is not the peer that is slow.
-      if (this.answers.isBusy) this.#progressAt = clock.now();
+      if (this.answers.isBusy || this.#working > 0) this.#progressAt = clock.now();
       if (clock.now() - this.#progressAt < TRANSFER_STALL_MS + this.#checkingMs) {
         return this.#watchProgress();
       }

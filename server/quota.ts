@@ -18,6 +18,10 @@ interface Share {
   /** Bytes that may still come. */
   promised: number;
   isCounted: boolean;
+  /** Bytes ever written, so that what comes while counting is not missed. */
+  written: number;
+  /** How often it was to be counted anew. */
+  forgotten: number;
 }
 
 /** The shares of all clients. */
@@ -51,13 +55,15 @@ export class Quota {
   /** Counts a client's files anew the next time. */
   forget(owner: Owner): void {
     const share = this.#shares.get(owner.id);
-    if (share !== undefined) share.isCounted = false;
+    if (share === undefined) return;
+    share.isCounted = false;
+    share.forgotten++;
   }
 
   #shareOf({ id }: Owner): Share {
     let share = this.#shares.get(id);
     if (share === undefined) {
-      share = { used: 0, promised: 0, isCounted: false };
+      share = { used: 0, promised: 0, isCounted: false, written: 0, forgotten: 0 };
       this.#shares.set(id, share);
     }
     return share;
@@ -65,13 +71,17 @@ export class Quota {
 
   async #count(owner: Owner, share: Share): Promise<void> {
     let used = 0;
+    const { written, forgotten } = share;
+    const seen = new Set<string>();
     try {
-      for (const folder of this.#foldersOf(owner)) used += await bytesBelow(folder);
+      for (const folder of this.#foldersOf(owner)) used += await bytesBelow(folder, seen);
     } catch (cause) {
       throw new TransferError("quota", "The server cannot count this machine's files", { cause });
     }
-    share.used = used;
-    share.isCounted = true;
+    // What came meanwhile may be counted twice, never missed; the next time it is counted again.
+    const meanwhile = share.written - written;
+    share.used = used + meanwhile;
+    share.isCounted = meanwhile === 0 && share.forgotten === forgotten;
   }
 }
 
@@ -86,14 +96,19 @@ function promise(share: Share, bytes: number): Room {
   };
   return {
     wrote: (count) => {
-      share.used += take(count);
+      const taken = take(count);
+      share.used += taken;
+      share.written += taken;
     },
     [Symbol.dispose]: () => void take(left),
   };
 }
 
-/** Bytes of all regular files below a folder, links not followed; 0 where there is none. */
-async function bytesBelow(folder: string): Promise<number> {
+/**
+ * Bytes of all regular files below a folder, links not followed; 0 where there is none. A file of several names,
+ * as one that is published but not settled, counts once in all calls with the same `seen`.
+ */
+async function bytesBelow(folder: string, seen: Set<string>): Promise<number> {
   let bytes = 0;
   const waiting = [folder];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -101,11 +116,19 @@ async function bytesBelow(folder: string): Promise<number> {
       for await (const { name, isDirectory, isFile } of Deno.readDir(next)) {
         const path = join(next, name);
         if (isDirectory) waiting.push(path);
-        else if (isFile) bytes += (await Deno.lstat(path)).size;
+        else if (isFile) bytes += bytesOnce(await Deno.lstat(path), seen);
       }
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error; // Deleted meanwhile.
     }
   }
   return bytes;
+}
+
+function bytesOnce({ size, dev, ino, nlink }: Deno.FileInfo, seen: Set<string>): number {
+  if (ino === null || nlink === null || nlink < 2) return size;
+  const file = `${dev} ${ino}`;
+  if (seen.has(file)) return 0;
+  seen.add(file);
+  return size;
 }

@@ -54,6 +54,7 @@ export class FileReceiver {
       const lock = await this.#port.lock(id);
       using stack = new DisposableStack();
       stack.use(lock);
+      using working = this.#port.working();
       if (await this.#isStored(id)) return "next";
       const file = await this.#open({
         id,
@@ -62,6 +63,7 @@ export class FileReceiver {
         manifest: frame.manifest === undefined ? undefined : manifest,
       });
       stack.move();
+      working[Symbol.dispose]();
       return await this.#take({ id, size: offer.size, file, lock });
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
@@ -124,7 +126,7 @@ export class FileReceiver {
     stack.use(file);
     using receiving = this.#port.receiving(id);
     const offset = await this.#agree(transfer);
-    if (offset === undefined) return "over";
+    if (typeof offset === "string") return offset;
     this.#port.send({ verb: "READY", id, offset });
     if (!await this.#takeBytes(transfer, size - offset)) return "over";
     const sum = await this.#sum(transfer);
@@ -141,17 +143,21 @@ export class FileReceiver {
     return "next";
   }
 
-  /** Where the sender goes on (HB-111); undefined when it has nothing more to say. */
-  async #agree({ id, file }: Transfer): Promise<number | undefined> {
+  /** Where the sender goes on (HB-111), or how the session does when the sender does not. */
+  async #agree({ id, file }: Transfer): Promise<number | Continuation> {
     for (const offset of file.proposals) {
       this.#port.send({ verb: "READY", id, offset });
       using _checking = this.#port.checking(offset);
-      const [theirs, ours] = await Promise.all([
+      // Both to their ends: an answer that nobody reads would be taken for the next offer's.
+      const [theirs, ours] = await Promise.allSettled([
         this.#prefix(id, offset),
         file.prefixSha256(offset),
       ]);
-      if (theirs === undefined) return undefined;
-      if (theirs !== ours) continue;
+      if (theirs.status === "rejected") throw theirs.reason;
+      if (theirs.value === "next") await file.discard();
+      if (theirs.value === "next" || theirs.value === "over") return theirs.value;
+      if (ours.status === "rejected") throw ours.reason;
+      if (theirs.value !== ours.value) continue;
       await file.continueAt(offset);
       return offset;
     }
@@ -159,10 +165,11 @@ export class FileReceiver {
     return 0;
   }
 
-  /** The digest of the sender's first bytes; undefined when it withdraws the file, or leaves. */
-  async #prefix(id: string, offset: number): Promise<string | undefined> {
+  /** The digest of the sender's first bytes; "next" when it withdraws the file, "over" when it leaves. */
+  async #prefix(id: string, offset: number): Promise<string> {
     const frame = await this.#port.frames.next();
-    if (frame === null || frame.verb === "END" || frame.verb === "BYE") return undefined;
+    if (frame === null || frame.verb === "END" || frame.verb === "BYE") return "over";
+    if (frame.verb === "CANCEL" && frame.id === id) return "next";
     if (frame.verb === "PREFIX" && frame.id === id && frame.offset === offset) return frame.sha256;
     throw new ProtocolError("unexpected", `Cannot take ${frame.verb} as PREFIX must follow READY`);
   }

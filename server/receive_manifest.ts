@@ -97,6 +97,8 @@ export class ManifestReceiver {
   readonly #port: DataPort;
   #draft: { id: string; folder: unknown; draft: ManifestDraft } | undefined;
   #accepted: AcceptedManifest | undefined;
+  /** Numbers of its files that are being stored. */
+  #storing = new Set<number>();
   /** What the accepted manifest holds until it ends: its lock. */
   #held = new DisposableStack();
 
@@ -126,6 +128,7 @@ export class ManifestReceiver {
         throw new TransferError(draft.refusal.code, draft.refusal.reason);
       }
       if (!this.#port.takePlace()) throw busy();
+      using _working = this.#port.working();
       using held = new DisposableStack();
       // An older connection must have stored or dropped what it has before this one says what is missing.
       held.use(await this.#port.lock(id));
@@ -152,13 +155,23 @@ export class ManifestReceiver {
       if (file === undefined) {
         throw new ProtocolError("unexpected", `Cannot take BUNDLE: no file has the number ${n}`);
       }
+      if (this.#storing.has(n)) {
+        throw new ProtocolError("unexpected", `Cannot take BUNDLE: file ${n} is being stored`);
+      }
       return { n, id: itemId(id, n), path: file.path, bytes: file.size, sha256 };
     });
     if (new Set(items.map(({ n }) => n)).size < items.length) {
       throw new ProtocolError("unexpected", "Cannot take BUNDLE: it names a file twice");
     }
     const data = await this.#readBytes(items);
-    await this.#port.answers.add(() => this.#store(manifest, { items, data }));
+    await this.#port.answers.add(async () => {
+      for (const { n } of items) this.#storing.add(n);
+      try {
+        return await this.#store(manifest, { items, data });
+      } finally {
+        for (const { n } of items) this.#storing.delete(n);
+      }
+    });
   }
 
   /** Ends the manifest: what it has brought goes into the timeline, and its room is free. */
@@ -186,8 +199,11 @@ export class ManifestReceiver {
     const range = { first: itemId(id, 0), last: itemId(id, 2 ** 32) };
     const ids = await store.receivedIds(owner.id, range);
     const stored = new Set(ids.map(itemNumber));
+    const here = await vault.partials(owner);
     let missing = 0;
-    for (const [n, { size }] of draft.files) if (!stored.has(n)) missing += size;
+    for (const [n, { size }] of draft.files) {
+      if (!stored.has(n)) missing += Math.max(0, size - (here.get(itemId(id, n)) ?? 0));
+    }
     using stack = new DisposableStack();
     const room = stack.use(await vault.reserve(owner, missing));
     const folder = wanted === undefined ? undefined : await this.#folder(id, wanted);
@@ -204,9 +220,13 @@ export class ManifestReceiver {
     const known = await store.folderName(owner.id, id);
     if (known !== undefined) return known;
     // One at a time for each client, or two manifests would be given the same name.
-    using _naming = await this.#port.parts.locks.take({ client: owner.id, id: "" }, () => {});
+    using _naming = await this.#port.parts.locks.take({ client: owner.id, id: "" }, {});
     const name = await vault.freeFolderName(owner, wanted);
-    await store.addFolder({ client: owner.id, id, name, at: clock.wall() });
+    try {
+      await store.addFolder({ client: owner.id, id, name, at: clock.wall() });
+    } catch (error) {
+      throw recordError(error, { path: join(vault.rootOf(owner), name), parts: this.#port.parts });
+    }
     await vault.makeFolders(owner, [[name]]);
     return name;
   }

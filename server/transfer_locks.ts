@@ -6,7 +6,7 @@
 
 /** A transfer that a connection has open. */
 interface Holder {
-  interrupt: () => void;
+  interrupt: (() => void) | undefined;
   released: Promise<void>;
 }
 
@@ -16,19 +16,28 @@ export class TransferLocks {
 
   /**
    * Takes a transfer. Whoever has it is asked, through its `interrupt`, to let go, and is waited for. `interrupt`
-   * is called at most as often as somebody else wants it, and must lead to the lock's disposal.
+   * is called at most as often as somebody else wants it, and must lead to the lock's disposal. Undefined when
+   * `over` resolves first: whoever waits may be wanted itself, by the one that it waits for.
    */
-  async take(key: { client: string; id: string }, interrupt: () => void): Promise<Disposable> {
+  async take(
+    key: { client: string; id: string },
+    { interrupt, over }: { interrupt?: () => void; over?: Promise<void> },
+  ): Promise<Disposable | undefined> {
     const name = `${key.client} ${key.id}`;
     for (let holder = this.#holders.get(name); holder; holder = this.#holders.get(name)) {
-      holder.interrupt();
-      await holder.released;
+      holder.interrupt?.();
+      const isReleased = holder.released.then(() => true);
+      const isOver = over?.then(() => false);
+      if (!await (isOver === undefined ? isReleased : Promise.race([isReleased, isOver]))) {
+        return undefined;
+      }
     }
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#holders.set(name, { interrupt, released: promise });
+    const own: Holder = { interrupt, released: promise };
+    this.#holders.set(name, own);
     return {
       [Symbol.dispose]: () => {
-        this.#holders.delete(name);
+        if (this.#holders.get(name) === own) this.#holders.delete(name);
         resolve();
       },
     };

@@ -52,6 +52,8 @@ export class Vault {
   #options: VaultOptions;
   #space: Pick<DiskSpace, "reserve">;
   #quota: Quota;
+  /** Paths of the partials that a transfer has open. */
+  #open = new Set<string>();
 
   /** Touches nothing; see {@linkcode Vault.prepare}. */
   constructor(options: VaultOptions) {
@@ -96,8 +98,6 @@ export class Vault {
     now: number,
     isStored: (client: string, id: string) => Promise<boolean>,
   ): Promise<number> {
-    const ownerOf = (folder: string) =>
-      decodeURIComponent(folder.endsWith(BUNDLES) ? folder.slice(0, -BUNDLES.length) : folder);
     try {
       return await sweepStaging(this.#staging, {
         files: this.#options.store.files,
@@ -136,6 +136,12 @@ export class Vault {
     };
   }
 
+  /** How many bytes of each of a client's unfinished transfers are here already, by id. */
+  async partials(owner: Owner): Promise<Map<string, number>> {
+    const partials = await this.#partials(owner);
+    return new Map(partials.map(({ id, bytes }) => [id, bytes]));
+  }
+
   /** How many bytes of a transfer are here already. */
   async partialBytes(owner: Owner, id: string): Promise<number> {
     try {
@@ -154,8 +160,8 @@ export class Vault {
     owner: Owner,
     transfer: { id: string; offer: Offer; room: Room; folder?: string | undefined },
   ): Promise<IncomingFile> {
-    const { id, offer, room, folder } = transfer;
-    await this.#dropOldest(owner);
+    const { id, offer, folder } = transfer;
+    await this.#dropOldest(owner, id);
     const stagingDirectory = this.#stagingOf(owner);
     const staged = await inWords(StagedFile.open({
       stagingDirectory,
@@ -164,6 +170,7 @@ export class Vault {
       files: this.#options.store.files,
     }));
     const path = folder === undefined ? offer.path : [folder, ...offer.path];
+    const room = this.#heldOpen(join(stagingDirectory, id), transfer.room);
     return new IncomingFile(staged, { root: this.rootOf(owner), path, size: offer.size, room });
   }
 
@@ -258,24 +265,55 @@ export class Vault {
     return join(this.#staging, encodeURIComponent(id));
   }
 
-  /** Makes place for one more partial. */
-  async #dropOldest(owner: Owner): Promise<void> {
+  /** Room that also says that the partial at `path` is open, for as long as it is held. */
+  #heldOpen(path: string, room: Room): Room {
+    this.#open.add(path);
+    return {
+      wrote: (bytes) => room.wrote(bytes),
+      [Symbol.dispose]: () => {
+        this.#open.delete(path);
+        room[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Makes place for one more partial, unless `id` has one; those that are open stay. */
+  async #dropOldest(owner: Owner, id: string): Promise<void> {
+    const partials = await this.#partials(owner);
+    if (partials.some((partial) => partial.id === id)) return;
     const stagingDirectory = this.#stagingOf(owner);
-    const partials: { id: string; changedAt: number }[] = [];
+    const closed = partials.filter((partial) => !this.#open.has(join(stagingDirectory, partial.id)))
+      .sort((one, other) => one.changedAt - other.changedAt);
+    const surplus = Math.max(0, partials.length - MAX_PARTIALS + 1);
+    for (const partial of closed.slice(0, surplus)) await this.discard(owner, partial.id);
+  }
+
+  async #partials(owner: Owner): Promise<{ id: string; bytes: number; changedAt: number }[]> {
+    const stagingDirectory = this.#stagingOf(owner);
+    const partials: { id: string; bytes: number; changedAt: number }[] = [];
     try {
       for await (const { name } of Deno.readDir(stagingDirectory)) {
         if (name.includes(".")) continue;
-        const { mtime } = await Deno.lstat(join(stagingDirectory, name));
-        partials.push({ id: name, changedAt: mtime?.getTime() ?? 0 });
+        const { mtime, size, isFile } = await Deno.lstat(join(stagingDirectory, name));
+        const changedAt = mtime?.getTime() ?? 0;
+        partials.push({ id: name, bytes: isFile ? size : 0, changedAt });
       }
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return; // Nothing yet, or gone meanwhile.
+      // Nothing yet, or gone meanwhile.
+      if (error instanceof Deno.errors.NotFound) return partials;
       throw new TransferError("io", reasonOf("io"), { cause: error });
     }
-    partials.sort((one, other) => one.changedAt - other.changedAt);
-    for (const { id } of partials.slice(0, Math.max(0, partials.length - MAX_PARTIALS + 1))) {
-      await this.discard(owner, id);
-    }
+    return partials;
+  }
+}
+
+/** The client whose files a staging folder holds; whatever is no name of ours is nobody's. */
+function ownerOf(folder: string): string {
+  const name = folder.endsWith(BUNDLES) ? folder.slice(0, -BUNDLES.length) : folder;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // A folder that is not ours, with a `%` in its name.
   }
 }
 
