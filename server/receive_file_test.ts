@@ -110,6 +110,19 @@ Deno.test("[HB-111] bytes in the place of PREFIX end the connection, and the par
   assertEquals([await server.published(), await server.staged()], [[], 1]);
 });
 
+Deno.test("[HB-111] [HB-115] CANCEL in the place of PREFIX gives the transfer up, and the connection goes on", async () => {
+  await using place = await begin();
+  const { server, peer, dial } = place;
+  await sendPart(peer, 1, { path: A, bytes: BYTES, length: PART });
+  const next = await dial();
+  next.send(offer(1, A, BYTES.length));
+  await next.expect("READY");
+  next.send({ verb: "CANCEL", id: uuid(1) });
+  await send(next, 1, { path: A, bytes: BYTES });
+  await next.expect("STORED");
+  await onlyStored(server);
+});
+
 Deno.test("[HB-111] a PREFIX of another offset than the proposed one ends the connection", async () => {
   await using place = await begin();
   const { peer, dial } = place;
