@@ -11,7 +11,7 @@ import type { OutgoingFrame } from "../protocol/mod.ts";
 export class AnswerQueue {
   readonly #limit: number;
   readonly #send: (frame: OutgoingFrame) => void;
-  #last: Promise<void> = Promise.resolve();
+  #last = Promise.resolve(true);
   #open = 0;
   #wake: (() => void) | undefined;
   #failure: { error: unknown } | undefined;
@@ -48,14 +48,18 @@ export class AnswerQueue {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  async #answer(work: Promise<OutgoingFrame[]>, before: Promise<void>): Promise<void> {
+  /** Whether everything up to here has been answered. */
+  async #answer(work: Promise<OutgoingFrame[]>, before: Promise<boolean>): Promise<boolean> {
     try {
       const frames = await work;
-      await before;
+      // Behind an answer that is missing, whatever comes would be taken for it.
+      if (!await before) return false;
       for (const frame of frames) this.#send(frame);
+      return true;
     } catch (error) {
       this.#failure ??= { error };
       await before; // Drained means that nothing is under way any more, failed or not.
+      return false;
     } finally {
       this.#open--;
       this.#wake?.();

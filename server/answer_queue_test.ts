@@ -55,3 +55,15 @@ Deno.test("AnswerQueue is drained only when nothing is under way, although later
   await drained;
   assertEquals(sent, [1]);
 });
+
+Deno.test("AnswerQueue sends nothing behind an answer that could not be given, and takes no more work", async () => {
+  const { sent, queue, gate } = begin();
+  const [one, two] = [gate(), gate()];
+  await queue.add(() => one.promise);
+  await queue.add(() => two.promise);
+  two.resolve([frame(2)]);
+  one.reject(new Error("broken"));
+  await assertRejects(() => queue.drained(), Error, "broken");
+  assertEquals([sent, queue.isBusy], [[], false]);
+  await assertRejects(() => queue.add(() => Promise.resolve([])), Error, "broken");
+});
