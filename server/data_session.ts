@@ -314,10 +314,15 @@ class DataSession implements Link, DataPort {
 
   async #explain(error: unknown): Promise<void> {
     if (!(error instanceof ProtocolError) || this.connection.closed) return;
-    const { timeline, clock } = this.parts;
-    const { id: client } = this.member.record;
-    const { address } = this.#guest;
-    await timeline.audit("protocol_error", { client, address, reason: error.message });
+    const { log, timeline, clock } = this.parts;
+    const { id: client, name } = this.member.record;
+    if (error.code === "truncated") {
+      // A lost connection is nobody's fault; a peer that only ended its side can still read why.
+      log.info("{name}: a transfer was cut off; what has come of it is kept", { name });
+    } else {
+      const { address } = this.#guest;
+      await timeline.audit("protocol_error", { client, address, reason: error.message });
+    }
     const bytes = encodeFrame("REFUSE", { code: "bad_frame", reason: error.message });
     await farewell(this.connection, { clock, bytes });
   }

@@ -195,10 +195,10 @@ export class FileReceiver {
     const frame = await this.#port.connection.readFrame();
     if (frame?.verb === "CANCEL" && frame.id === id) return undefined;
     if (frame?.verb === "SUM" && frame.id === id && frame.bytes === size) return frame;
-    const what = frame?.verb ?? "the end of the stream";
     throw new ProtocolError(
-      "surplus",
-      `Cannot take ${what} as SUM must follow the ${size} announced bytes`,
+      frame === null ? "truncated" : "surplus",
+      `Cannot take ${frame?.verb ?? "the end of the stream"} as SUM must follow the ${size} ` +
+        "announced bytes",
     );
   }
 

@@ -65,6 +65,10 @@ function describe(line: EventView): string {
 }
 
 function describeFile(file: Record<string, unknown>): string {
+  if (typeof file.files === "number") {
+    const rejected = file.rejected === 0 ? "" : `, ${file.rejected} rejected`;
+    return `${file.files} files in ${file.path} (${file.bytes} bytes${rejected})`;
+  }
   const facts = `${file.path} (${file.bytes} bytes, sha256 ${file.sha256})`;
   if (file.direction !== "out") return facts;
   const landed = typeof file.as === "string" ? ` as ${file.as}` : "";
