@@ -28,7 +28,7 @@ function manifest(
 /** Sends items of a manifest as one bundle. */
 async function bundle(
   peer: FakePeer,
-  items: readonly [n: number, text: string, digest?: string][],
+  items: readonly (readonly [n: number, text: string, digest?: string])[],
   id = M,
 ): Promise<void> {
   peer.send({
@@ -351,4 +351,125 @@ Deno.test("the sweep removes what has expired and what is stored, and keeps what
   const left = [...Deno.readDirSync(staging)].map(({ name }) => name);
   assertEquals([swept, left], [2, [uuid(3)]]);
   assert((await server.published()).includes("till-3/a"));
+});
+
+Deno.test("a quota counts what is here of a folder's large file once when the folder is announced again", async () => {
+  await using place = await begin({ quotaBytes: 15_000 });
+  const { peer, dial } = place;
+  const text = "x".repeat(10_000);
+  const id = itemId(M, 0);
+  const file: FrameOf<"FILE"> = { verb: "FILE", id, path: ["a"], size: 10_000, manifest: M };
+  manifest(peer, [["a", text]], { folder: "photos" });
+  await peer.expect("READY");
+  peer.send(file);
+  await peer.expect("READY");
+  await peer.raw(text.slice(0, 9_000));
+  await peer.finish();
+  await peer.ended;
+  const next = await dial();
+  manifest(next, [["a", text]], { folder: "photos" });
+  assertEquals((await next.expect("READY")).as, "photos");
+  next.send(file);
+  assertEquals((await next.expect("READY")).offset, 9_000);
+});
+
+Deno.test("[HB-120] a manifest may come in many frames, and is answered after the last", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  const frame = { verb: "MANIFEST", id: M, folder: "photos" };
+  peer.send({ ...frame, entries: [{ path: ["a"], size: 1, n: 2 ** 32 }], last: false } as Frame);
+  peer.send({ ...frame, entries: [], last: false } as Frame);
+  peer.send({ ...frame, entries: [{ path: ["empty"] }], last: true } as Frame);
+  await peer.expect("READY");
+  await bundle(peer, [[2 ** 32, "a"]]);
+  assertEquals((await peer.expect("BUNDLED")).stored, [2 ** 32]);
+  assertEquals(await below(server), ["photos/", "photos/a", "photos/empty/"]);
+  assertEquals(server.tables.files().map(({ id }) => id), [itemId(M, 2 ** 32)]);
+});
+
+for (const [what, other] of [["id", { id: OTHER }], ["folder", { folder: "other" }]] as const) {
+  Deno.test(`[HB-120] a MANIFEST of another ${what} inside of one ends the connection and creates nothing`, async () => {
+    await using place = await begin();
+    const { server, peer } = place;
+    const frame = { verb: "MANIFEST", id: M, folder: "photos", entries: [{ path: ["a"] }] };
+    peer.send({ ...frame, last: false } as Frame);
+    peer.send({ ...frame, ...other, last: true } as Frame);
+    await peer.expect("REFUSE");
+    await peer.ended;
+    assertEquals(await server.published(), []);
+  });
+}
+
+for (
+  const [what, id, items] of [
+    ["a number that is not announced", M, [[0, "one"], [7, "two"]]],
+    ["another manifest's id", OTHER, [[0, "one"]]],
+    ["one file twice", M, [[0, "one"], [0, "one"]]],
+  ] as const
+) {
+  Deno.test(`[HB-124] a bundle with ${what} ends the connection and stores nothing`, async () => {
+    await using place = await begin();
+    const { server, peer } = place;
+    manifest(peer, [["a", "one"], ["b", "two"]], { folder: "photos" });
+    await peer.expect("READY");
+    await bundle(peer, items, id);
+    await peer.expect("REFUSE");
+    await peer.ended;
+    assertEquals(await below(server), ["photos/"]);
+  });
+}
+
+Deno.test("[HB-124] a bundle of a refused manifest ends the connection, and a file of it is REJECT", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  manifest(peer, [["a", "one"], ["A", "two"]], { folder: "photos" });
+  await peer.expect("REJECT");
+  peer.send({ verb: "FILE", id: itemId(M, 0), path: ["a"], size: 3, manifest: M });
+  assertEquals((await peer.expect("REJECT")).code, "bad_name");
+  await bundle(peer, [[0, "one"]]);
+  await peer.expect("REFUSE");
+  await peer.ended;
+  assertEquals([await server.published(), await server.staged()], [[], 0]);
+});
+
+Deno.test("[HB-124] a bundle whose files are above 1 MiB together ends the connection before a byte", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  const half = "x".repeat(512 * 1024);
+  manifest(peer, [["a", half], ["b", half], ["c", "x"]], { folder: "photos" });
+  await peer.expect("READY");
+  const digest = "0".repeat(64);
+  peer.send({ verb: "BUNDLE", id: M, items: [[0, digest], [1, digest], [2, digest]] });
+  await peer.expect("REFUSE");
+  await peer.ended;
+  assertEquals(await below(server), ["photos/"]);
+});
+
+Deno.test("[HB-124] a bundle that is cut off stores none of its files", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  manifest(peer, [["a", "one"], ["b", "two"]], { folder: "photos" });
+  await peer.expect("READY");
+  const items = ["one", "two"].map((text, n) => [n, sha256(encoder.encode(text))] as const);
+  peer.send({ verb: "BUNDLE", id: M, items } as unknown as Frame);
+  await peer.raw("onetw");
+  await peer.finish();
+  await peer.ended;
+  assertEquals([await below(server), await server.staged()], [["photos/"], 0]);
+});
+
+Deno.test("[HB-124] bytes behind a bundle are no file's, and end the connection", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  manifest(peer, [["a", "one"], ["b", "two"]], { folder: "photos" });
+  await peer.expect("READY");
+  await bundle(peer, [[0, "one"]]);
+  await peer.raw("surplus\n");
+  const heard: string[] = [];
+  for (let frame = await peer.next(); frame !== null; frame = await peer.next()) {
+    heard.push(frame.verb);
+  }
+  await peer.ended;
+  assertEquals(heard.includes("REFUSE"), true);
+  assertEquals(await below(server), ["photos/", "photos/a"]);
 });
