@@ -12,7 +12,7 @@ import { temporaryDirectory, walk } from "./temporary_directory.ts";
 import { until } from "./until.ts";
 
 const ID = "019aa8d0-0000-7000-8000-000000000001";
-const MANIFEST = "019aa8d0-0000-7000-9000-000000000001";
+const MANIFEST = "019aa8d0-0000-7000-9000-f00000000001";
 const OPEN = ["--interval", "1", "--plaintext", "--open"];
 const BYTES = sampleBytes(MAX_BUNDLE_BYTES + 1);
 
