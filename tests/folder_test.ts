@@ -9,6 +9,7 @@ import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, writeSample } from "./sample_file.ts";
 import { temporaryDirectory, walk } from "./temporary_directory.ts";
+import { pause } from "./until.ts";
 
 const INTERVAL = ["--interval", "1"];
 const MIB = 1024 * 1024;
@@ -189,6 +190,15 @@ Deno.test("a file of a folder whose name no system takes is reported, the others
   assertEquals(await published(join(server.files, "till-3")), ["photos", "photos/a.txt: 1"]);
 });
 
+/** Resolves once the server has said nothing for a moment: it has answered whatever had reached it. */
+async function untilQuiet(proxy: CuttingProxy): Promise<void> {
+  let heard = -1;
+  while (proxy.passed.toClient !== heard) {
+    heard = proxy.passed.toClient;
+    await pause(300);
+  }
+}
+
 Deno.test("a sender that is killed in the middle of a folder completes the same folder when it is run again, and nothing is stored twice (fault 20) [HB-122] [HB-125]", async () => {
   await using desk = await temporaryDirectory();
   await using server = await RunningServer.start({ args: INTERVAL });
@@ -207,13 +217,16 @@ Deno.test("a sender that is killed in the middle of a folder completes the same 
   for (const [name, size] of sizes) whole.push(`till-3/photos/${name}: ${size}`);
   whole.sort();
   await using watch = new PublishedWatch(server.files);
-  const before = proxy.passed.toServer;
-  for (const share of [0.2, 0.4, 0.6, 0.8]) {
+  for (let kills = 0; kills < 4; kills++) {
     await using sending = client.start("send", folder);
-    const hold = proxy.holdAt(before + Math.floor(share * total));
+    // Each goes on for a part that all of them together do not make whole.
+    const hold = proxy.holdAt(proxy.passed.toServer + Math.floor(0.15 * total));
     await hold.reached;
+    await untilQuiet(proxy);
     sending.signal("SIGKILL");
     await sending.exitCode();
+    // What it had handed to the system would otherwise still arrive, and count for the next.
+    proxy.cut("reset");
     hold.release();
   }
   const last = proxy.passed.toServer;
@@ -229,4 +242,27 @@ Deno.test("a sender that is killed in the middle of a folder completes the same 
   }
   const records = await server.json<FileView[]>("files");
   assertEquals(new Set(records.map(({ path }) => path)).size, records.length, "nothing twice");
+});
+
+Deno.test("a sender of a folder that is killed while the server still stores, and run again at once, stores nothing twice (fault 12) [HB-125]", async () => {
+  await using desk = await temporaryDirectory();
+  await using server = await RunningServer.start({ args: INTERVAL });
+  await using proxy = await CuttingProxy.start(server.port);
+  await using client = await RunningClient.join(server, "till-3", { address: proxy.address });
+  const folder = join(desk.path, "photos");
+  await Deno.mkdir(folder);
+  const names = Array.from({ length: 1_000 }, (_, n) => `${n}.dat`);
+  for (const name of names) await Deno.writeFile(join(folder, name), sampleBytes(5_000));
+  const whole = ["till-3", "till-3/photos", ...names.map((name) => `till-3/photos/${name}: 5000`)];
+  for (let kills = 1; kills <= 4; kills++) {
+    await using sending = client.start("send", folder);
+    // Its bytes have left it, and their storing has just begun.
+    proxy.at(proxy.passed.toServer + 1_000_000 * kills, () => sending.signal("SIGKILL"));
+    await sending.exitCode();
+  }
+  const { code, stderr } = await client.command("send", folder);
+  assertEquals(code, 0, stderr);
+  assertEquals(await published(server.files), whole.sort());
+  const records = await server.json<FileView[]>("files");
+  assertEquals(new Set(records.map(({ path }) => path)).size, records.length);
 });
