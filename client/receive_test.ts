@@ -92,7 +92,7 @@ class Stage implements AsyncDisposable {
 
   /** Lets real files and fake connections work until something is so; time stands still. */
   async until(isSo: () => boolean): Promise<void> {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 30_000;
     while (!isSo()) {
       if (performance.now() > deadline) throw new Error(`Still not so: ${isSo}`);
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -102,7 +102,7 @@ class Stage implements AsyncDisposable {
   /** The same while time passes, slowly enough that real files are not taken for stalled. */
   async untilIn(stepMs: number, isSo: () => boolean): Promise<void> {
     for (let step = 0; !isSo(); step++) {
-      if (step > 5_000) throw new Error(`Still not so: ${isSo}`);
+      if (step > 30_000) throw new Error(`Still not so: ${isSo}`);
       await this.clock.advance(stepMs);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }

@@ -20,6 +20,8 @@ export interface DenoCommandOptions {
   readonly cwd: string;
   /** Time after which it is ended, in milliseconds. */
   readonly limitMs: number;
+  /** Variables besides those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Runs `deno` with `args`, without colours and without a terminal to ask on, and collects its output. */
@@ -30,7 +32,7 @@ export async function denoCommand(
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: options.cwd,
-    env: { NO_COLOR: "1" },
+    env: { ...options.env, NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -15,7 +15,7 @@ const PROJECT = {
   "platform/a.ts": "export {};\n",
   "server/a.ts": "export {};\n",
   "client/a.ts": "export {};\n",
-  "tests/a.ts": "export {};\n",
+  "tests/a_test.ts": 'Deno.test("a", () => {});\n',
   "scripts/a.ts": "export {};\n",
 };
 
@@ -50,18 +50,27 @@ Deno.test("okSteps() checks everything in order, and leaves out tests without a 
   ]);
   assertEquals(okSteps("/p", "/c").map(({ name }) => name), [
     ...quick,
-    "tests",
-    "examples",
+    "tests of protocol/",
     "coverage of protocol/",
+    "examples",
+    "tests",
   ]);
 });
 
 Deno.test("okSteps() pass on a sound project", async () => {
-  const names = ["formatting", "lint", "types", "tests", "examples", "coverage of protocol/"];
+  const names = [
+    "formatting",
+    "lint",
+    "types",
+    "tests of protocol/",
+    "coverage of protocol/",
+    "examples",
+    "tests",
+  ];
   const results = await run(names);
   assertEquals(results.filter(({ failed }) => failed > 0), []);
-  assertEquals(results.map(({ passed }) => passed), [1, 1, 1, 1, 1, 1]);
-  assertEquals(results.at(-1)?.note, "100.0 % of lines, at least 95 %");
+  assertEquals(results.map(({ passed }) => passed), Array(7).fill(1));
+  assertEquals(results[4]?.note, "100.0 % of lines, at least 95 %");
 });
 
 Deno.test("okSteps() fail on bad formatting, lint and types, also where nothing imports the file", async () => {
@@ -72,21 +81,21 @@ Deno.test("okSteps() fail on bad formatting, lint and types, also where nothing 
 });
 
 Deno.test("okSteps() fail on failing tests, failing examples and low coverage", async () => {
-  const results = await run(["tests", "examples", "coverage of protocol/"], {
+  const results = await run(["tests of protocol/", "coverage of protocol/", "examples"], {
     "protocol/a_test.ts":
       'import { a } from "./a.ts";\nDeno.test("a", () => void a(1));\nDeno.test("b", () => { throw a; });',
     "mod.ts": "/**\n * ```ts\n * throw 1;\n * ```\n */\nexport const b = 1;\n",
   });
   assertEquals(verdicts(results), [
     "1 passed, 1 failed",
-    "1 passed, 1 failed",
     "0 passed, 1 failed",
+    "1 passed, 1 failed",
   ]);
-  assertMatch(results[2]?.output ?? "", /^protocol\/a\.ts: lines 3, 4 never ran$/);
+  assertMatch(results[1]?.output ?? "", /^protocol\/a\.ts: lines 3, 4 never ran$/);
 });
 
 Deno.test("okSteps() fail when a folder of tests is missing or there is no test", async () => {
-  const [missing] = await run(["tests"], { "protocol/a_test.ts": "export {};" });
+  const [missing] = await run(["tests of protocol/"], { "protocol/a_test.ts": "export {};" });
   assertEquals(missing?.note, "0 passed, 0 failed, exit code 0");
   assertEquals(missing?.failed, 1);
   await using tree = await fixtureTree({ "deno.json": "{}" });
@@ -106,6 +115,10 @@ Deno.test("testResult() takes a bad exit code and a missing summary for failures
     failed: 1,
     note: "3 passed, 0 failed, exit code 1",
   });
+  const failed =
+    "a ... ok (1ms)\nb ... FAILED (1ms)\n\n ERRORS \n\nb\n\nFAILED | 1 passed | 1 failed (1s)\n";
+  const { output } = testResult({ code: 1, stdout: failed, stderr: "" });
+  assertEquals(output, failed.slice(failed.indexOf(" ERRORS ")), "what passed is left out");
   assertEquals(result(0, ""), { passed: 0, failed: 1, note: "no result" });
 });
 

@@ -53,8 +53,8 @@ function fileStore(files: FileSystem): VaultOptions["store"] {
   };
 }
 
-/** Turns of the event loop that a test waits for a condition; each takes about a millisecond. */
-const MAX_TURNS = 1_000;
+/** Longest time that a test waits for a condition, in milliseconds of real time: a busy machine is slow. */
+const PATIENCE_MS = 30_000;
 
 /** Settings of {@linkcode FakeServer.start}. */
 export interface FakeServerOptions {
@@ -204,15 +204,17 @@ export class FakeServer implements AsyncDisposable {
   }
 
   /**
-   * Resolves when `condition` holds, rejects when it does not within some turns of the event loop: files and
-   * keys are real, and their operations take such turns.
+   * Resolves when `condition` holds, rejects when it does not within {@linkcode PATIENCE_MS}: files and keys are
+   * real, and their operations take turns of the event loop.
    */
   async until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      if (await condition()) return;
+    const deadline = systemClock.now() + PATIENCE_MS;
+    while (!await condition()) {
+      if (systemClock.now() > deadline) {
+        throw new Error(`Cannot wait any longer for ${condition}`);
+      }
       await sleep(systemClock, 0);
     }
-    throw new Error(`Cannot wait any longer for ${condition}`);
   }
 
   /** The changes of one client, as `FROM>TO cause`. */

@@ -99,7 +99,7 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
     assertStringIncludes(files.stdout, "report.pdf");
     await succeed("hbserver alerts --open", on.server);
     await succeed("hbserver revoke till-3", on.server);
-    assertEquals(await stop(client), 4);
+    assertEquals(await client.exitCode(), 4, "it ends by itself, and says why by its exit code");
     const again = await succeed("hbserver invite --name till-3", on.server);
     await succeed("hbclient join KEY --name till-3", on.newClient, again.stdout.trim());
     await using newClient = startReadme("hbclient", on.newClient);
