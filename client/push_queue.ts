@@ -48,6 +48,8 @@ export interface WaitingPush {
   told?: RejectCode | "withdrawn";
   /** Whether bytes of it have come. */
   hasBegun: boolean;
+  /** Whether the server has announced it more than once, as it does after a greeting. */
+  isRepeated: boolean;
 }
 
 /** What a {@linkcode PushQueue} works with. */
@@ -103,8 +105,7 @@ export class PushQueue {
   take({ id, path, size, sha256 }: FrameOf<"PUSH">, answer: PushAnswer): boolean {
     const stored = this.#ports.recall(id);
     if (stored !== undefined) {
-      const { as, bytes, sha256 } = stored;
-      answer({ verb: "STORED", id, as, bytes, sha256 });
+      answer(storedAnswer(stored));
       return false;
     }
     const known = this.#waiting.get(id);
@@ -120,7 +121,13 @@ export class PushQueue {
       this.#ports.onFileRefused?.({ id, name: shownName(path), code, reason, retry });
       return false;
     }
-    const fresh = { damaged: 0, notBefore: 0, isAnswered: false, hasBegun: false };
+    const fresh = {
+      damaged: 0,
+      notBefore: 0,
+      isAnswered: false,
+      hasBegun: false,
+      isRepeated: false,
+    };
     this.#waiting.set(id, { offer, answer, ...fresh });
     return true;
   }
@@ -142,6 +149,7 @@ export class PushQueue {
         return; // It waits on.
       case "stored":
         this.#waiting.delete(id);
+        if (push.isRepeated) push.answer(storedAnswer(end.file));
         return this.#ports.onFile?.(end.file);
       case "withheld": {
         const { reason, retry } = end;
@@ -154,9 +162,13 @@ export class PushQueue {
     }
   }
 
-  /** A server that does not hear why a push has to wait would hold others back for it. */
+  /**
+   * A server that does not hear why a push has to wait would hold others back for it, and one that asks while
+   * the file is being stored may have lost the connection on which that would be said.
+   */
   #takeAgain(push: WaitingPush, answer: PushAnswer): void {
     push.answer = answer;
+    push.isRepeated = true;
     push.isAnswered = false;
     const isPutOff = push.notBefore > this.#ports.clock.now();
     if (isPutOff && push.refusal !== undefined) this.answer(push, push.refusal);
@@ -198,6 +210,10 @@ export class PushQueue {
     push.told = refused.code;
     this.#ports.onFileRefused?.(refused);
   }
+}
+
+function storedAnswer({ id, as, bytes, sha256 }: ReceivedFile): FrameOf<"STORED"> {
+  return { verb: "STORED", id, as, bytes, sha256 };
 }
 
 /** Whether a refusal is about a disk that may be better another time. */

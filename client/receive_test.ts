@@ -165,6 +165,17 @@ for (const size of [0, 1, 65_536, 3_000_000]) {
   });
 }
 
+Deno.test("[HB-131] Receiver says STORED also where a push is announced again while it is stored", async () => {
+  await using stage = new Stage([async (side) => {
+    stage.take(push());
+    await side.give(CONTENT);
+    await side.frame("END");
+  }]);
+  stage.take(push());
+  await stage.until(() => stage.received.length === 1);
+  assertEquals(stage.answers.map(({ verb, id }) => [verb, id]), [["STORED", ID]]);
+});
+
 Deno.test("Receiver fetches what waits in order, one at a time, over one connection", async () => {
   const contents = [1, 2, 3].map((n) => pattern(n * 1000));
   await using stage = new Stage([async (side) => {

@@ -11,6 +11,7 @@ import { StoreError } from "./store.ts";
 async function begin({ interactive = true }: { interactive?: boolean } = {}) {
   const server = await FakeServer.start();
   const shown: string[] = [];
+  const everything: string[] = [];
   const data: string[] = [];
   const quits: string[] = [];
   const sink = (lines: string[]) => ({
@@ -20,7 +21,10 @@ async function begin({ interactive = true }: { interactive?: boolean } = {}) {
   });
   const terminal = new Terminal({
     stdout: sink(data),
-    stderr: sink(shown),
+    stderr: {
+      ...sink(shown),
+      write: (text: string) => void (shown.push(text), everything.push(text)),
+    },
     isStdoutTty: false,
     isStderrTty: interactive,
     isStdinTty: interactive,
@@ -52,8 +56,8 @@ async function begin({ interactive = true }: { interactive?: boolean } = {}) {
     data,
     quits,
     take,
-    /** What is shown and not taken yet. */
-    seen: () => shown.join(""),
+    /** All that was ever shown, taken or not. */
+    seen: () => everything.join(""),
     type,
     end: (reason: "eof" | "interrupt") => editor?.onClose(reason),
     closed: () => closed,

@@ -1,5 +1,16 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { cpuSecondsOf, statusBytes, watchProcess } from "./process_usage.ts";
+
+/** Says that it is ready, reads a number, takes as many bytes, and says so. */
+const TAKES_MEMORY = `
+  const say = () => Deno.stdout.write(new Uint8Array(1));
+  await say();
+  const line = new Uint8Array(100);
+  const count = await Deno.stdin.read(line);
+  globalThis.kept = new Uint8Array(Number(new TextDecoder().decode(line.subarray(0, count)))).fill(1);
+  await say();
+  await Deno.stdin.read(line);
+`;
 
 Deno.test("cpuSecondsOf() counts user and system time behind any name", () => {
   const rest = "S 1 2 3 4 5 6 7 8 9 10 250 50 7 7 20 0 1 0 99";
@@ -18,11 +29,22 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   fn: async () => {
     const bytes = 64 * 1024 * 1024;
-    const { value, usage } = await watchProcess(Deno.pid, () => {
-      return Promise.resolve(new Uint8Array(bytes).fill(1).length);
+    await using child = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-config", TAKES_MEMORY],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const answers = child.stdout.getReader();
+    await answers.read();
+    const asking = child.stdin.getWriter();
+    const { value, usage } = await watchProcess(child.pid, async () => {
+      await asking.write(new TextEncoder().encode(`${bytes}\n`));
+      return (await answers.read()).value?.length;
     });
-    assertEquals(value, bytes);
-    assertEquals((usage?.growthBytes ?? 0) > bytes / 2, true);
+    assertEquals(value, 1);
+    assert((usage?.growthBytes ?? 0) > bytes / 2, `it grew by ${usage?.growthBytes} bytes`);
+    await asking.close();
+    await answers.cancel();
   },
 });
 
