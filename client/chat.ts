@@ -136,7 +136,7 @@ export class Chat {
     const { view } = this.#ports;
     switch (word) {
       case "/send":
-        if (rest === "") return view.warning("Cannot send: no file is named", "/send FILE");
+        if (rest === "") return view.warning("Cannot send: no file is named", "/send PATH");
         this.#uploads = this.#uploads.then(() => this.#send(unquoted(rest)));
         return;
       case "/files":

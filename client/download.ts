@@ -13,6 +13,7 @@ import {
   ProtocolError,
   pumpBytes,
   type RejectCode,
+  SLOWEST_PREFIX_BYTES_PER_MS,
 } from "../protocol/mod.ts";
 import { type DownloadConnection, DownloadLostError } from "./download_connection.ts";
 import type { ReceivedFile } from "./store.ts";
@@ -58,9 +59,6 @@ export interface DownloadPorts {
   /** Whether a file that arrives damaged may be fetched once more. */
   mayRepeat: boolean;
 }
-
-/** The slowest disk for which a server's digest of a prefix is waited for, in bytes per millisecond. */
-const PREFIX_BYTES_PER_MS = 16 * 1024;
 
 /** What the server and people are told when the bytes cannot be stored. */
 const REASONS: Partial<Record<RejectCode, string>> = {
@@ -115,7 +113,7 @@ export class Download {
     let agreed = this.#proposed.offset === 0 ? 0 : undefined;
     link.send({ verb: "FETCH", id, offset: this.#proposed.offset });
     while (true) {
-      using _watch = link.watch(this.#proposed.offset / PREFIX_BYTES_PER_MS);
+      using _watch = link.watch(this.#proposed.offset / SLOWEST_PREFIX_BYTES_PER_MS);
       const answer = await link.next(id);
       if (answer.verb === "REJECT") return await this.#onReject(answer);
       if (answer.verb === "CANCEL") return await this.#withdrawn();

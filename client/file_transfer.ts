@@ -12,6 +12,7 @@ import {
   type FrameOf,
   ProtocolError,
   pumpBytes,
+  SLOWEST_PREFIX_BYTES_PER_MS,
   TRANSFER_STALL_MS,
 } from "../protocol/mod.ts";
 import type { DataConnection } from "./data_connection.ts";
@@ -83,6 +84,8 @@ export class FileTransfer implements Disposable {
   #early: FrameOf<"STORED"> | undefined;
   /** Whether it compares bytes on this side, so that none need move. */
   isHashing = false;
+  /** Bytes of the prefix that the server is comparing, too. */
+  comparing = 0;
 
   /** Sends nothing before `send()`. */
   constructor(offer: FileOffer, ports: FileTransferPorts) {
@@ -173,6 +176,7 @@ export class FileTransfer implements Disposable {
     while (offset > 0) {
       if (offset > size || offset >= proposed) throw outOfPlace(path, first);
       proposed = offset;
+      this.comparing = offset;
       const hash = await this.#hashOf(offset);
       connection.send({ verb: "PREFIX", id, offset, sha256: hash.copy().digest("hex") });
       const answer = await connection.answer(id);
@@ -281,7 +285,10 @@ const WRITE_TURNS = 3;
 export function limitOf(transfer: FileTransfer): number {
   if (transfer.isHashing) return Infinity;
   const { phase } = transfer.progress;
-  return phase === "verifying" || phase === "checking" ? VERIFY_LIMIT_MS : TRANSFER_STALL_MS;
+  if (phase === "checking") {
+    return VERIFY_LIMIT_MS + transfer.comparing / SLOWEST_PREFIX_BYTES_PER_MS;
+  }
+  return phase === "verifying" ? VERIFY_LIMIT_MS : TRANSFER_STALL_MS;
 }
 
 function wordsOf(error: unknown): string {

@@ -352,6 +352,20 @@ Deno.test("Uploader waits longer for STORED than for bytes, and not for ever", a
   assert(stage.clock.now() - begin >= VERIFY_LIMIT_MS);
 });
 
+Deno.test("[HB-67] Uploader waits longer for a server that compares a long prefix, and not for ever", async () => {
+  const size = 20_000_000;
+  await using stage = new Stage(async (side) => {
+    const { id } = await side.frame("FILE");
+    side.connection.send({ verb: "READY", id, offset: size });
+    await side.frame("PREFIX");
+    assertEquals(await side.connection.readFrame().catch(() => null), null);
+  });
+  const path = stage.file("a.bin", "");
+  Deno.truncateSync(path, size);
+  await assertRejects(() => whileAdvancing(stage.clock, stage.uploader.send(path)), ClientError);
+  assertStringIncludes(stage.notices[0] ?? "", "no byte moved for 302 s");
+});
+
 Deno.test("Uploader waits for a busy server, says so once, and gives up after 60 s", async () => {
   await using stage = new Stage(async (side) => {
     await side.takeFile();

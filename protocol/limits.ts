@@ -103,6 +103,8 @@ export const MAX_BUNDLE_BYTES = 1024 * 1024;
 export const PARTIAL_KEEP_MS = 7 * 24 * 3_600_000;
 /** Time without a byte of progress after which a transfer is given up, in milliseconds. */
 export const TRANSFER_STALL_MS = 60_000;
+/** The slowest disk for which the other side's digest of a prefix is waited for, in bytes per millisecond: 10 MB/s. */
+export const SLOWEST_PREFIX_BYTES_PER_MS = 10_000;
 /** Messages that may wait for one peer. */
 export const MAX_OUTBOX_MESSAGES = 1_000;
 /** Bytes of text that may wait for one peer. */

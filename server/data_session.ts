@@ -15,6 +15,7 @@ import {
   MAX_REASON_CHARS,
   type OutgoingFrame,
   ProtocolError,
+  SLOWEST_PREFIX_BYTES_PER_MS,
   TRANSFER_STALL_MS,
   type UnknownFrame,
   WRITE_STALL_MS,
@@ -37,8 +38,6 @@ const DRAIN_MS = 5_000;
 const DRAIN_BYTES = 64 * 1024;
 /** Files and bundles of one connection that are being made durable at once: 4 MiB of bundles. */
 const MAX_OPEN_ANSWERS = 4;
-/** What a disk reads at least, in bytes per millisecond: 10 MB/s. */
-const SLOWEST_CHECK = 10_000;
 
 /** Serves the session to its end; rejects only with what broke the connection. */
 export async function runDataSession(guest: Guest, parts: ServerParts): Promise<void> {
@@ -153,7 +152,7 @@ class DataSession implements Link, DataPort {
   }
 
   checking(bytes: number): Disposable {
-    this.#checkingMs = bytes / SLOWEST_CHECK;
+    this.#checkingMs = bytes / SLOWEST_PREFIX_BYTES_PER_MS;
     return {
       [Symbol.dispose]: () => {
         this.#checkingMs = 0;
