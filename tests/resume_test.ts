@@ -1,7 +1,7 @@
 /**
  * Files over a line that breaks, between programs that are killed: they arrive once, whole, and are not sent over
  * and over. The points at which things break are random; the name of each test's step tells their seed, and
- * `HB_SEED` repeats it. `HB_SOAK=1` sends the 500 MB of the specification instead of less.
+ * `HB_SEED` repeats it.
  */
 
 import { assert, assertEquals, assertLess } from "@std/assert";
@@ -15,11 +15,7 @@ import { sha256Of, writeSample } from "./sample_file.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
 const MB = 1_000_000;
-const SOAK = Deno.env.get("HB_SOAK") === "1";
-/** The faults and the size of the specification, which take about a minute, or fewer and less. */
-const PLAN = SOAK
-  ? { bytes: 500 * MB, cuts: 20, clientKills: 5, serverKills: 5 }
-  : { bytes: 120 * MB, cuts: 4, clientKills: 2, serverKills: 2 };
+const PLAN = { bytes: 500 * MB, cuts: 20, clientKills: 5, serverKills: 5 };
 /** Share of its size that a file may cost on the line. */
 const MOST_SENT = 1.2;
 const CUT_KINDS: readonly CutKind[] = ["reset", "end", "silence"];
