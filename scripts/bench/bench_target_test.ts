@@ -11,6 +11,8 @@ Deno.test("checkTargets() tells met, missed and not measured apart", () => {
     [undefined, undefined],
     ["4.0 MiB", true],
     ["4.0 MiB", true],
+    [undefined, undefined],
+    [undefined, undefined],
     ["5.0 MiB", true],
     ["20.0 ms", true],
     ["none", true],
