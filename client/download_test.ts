@@ -291,7 +291,7 @@ for (const [what, serve] of BREACHES) {
   });
 }
 
-Deno.test("Download gives up when no byte comes for a minute", async () => {
+Deno.test("Download gives up when no byte comes for a minute (fault 18)", async () => {
   const { clock, finish } = await fetchFrom(async (side) => {
     await side.agree(CONTENT);
     await side.send(CONTENT.subarray(0, 100));

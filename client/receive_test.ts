@@ -391,7 +391,7 @@ Deno.test("Receiver starts over when the server's file has become another one", 
   assertEquals(Deno.readFileSync(join(stage.files, "setup.msi")), other);
 });
 
-Deno.test("Receiver keeps what it has when the server stalls, and goes on", async () => {
+Deno.test("Receiver keeps what it has when the server stalls, and goes on (fault 18)", async () => {
   let stalled = false;
   await using stage = new Stage([async (side) => {
     await side.agree(CONTENT);

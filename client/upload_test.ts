@@ -312,7 +312,7 @@ Deno.test("Uploader refuses directories, missing files and bad names without con
   assertEquals(stage.connections, 0);
 });
 
-Deno.test("[HB-67] Uploader gives up after 60 s without progress", async () => {
+Deno.test("[HB-67] Uploader gives up after 60 s without progress (fault 18)", async () => {
   for (const ready of [false, true]) {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     await using stage = new Stage(async (side) => {

@@ -295,7 +295,7 @@ Deno.test("StagedFile publishes where there are no hard links, whatever the syst
   }
 });
 
-Deno.test("StagedFile publishes nothing when any one step fails, and says why", async () => {
+Deno.test("StagedFile publishes nothing when any one step fails, and says why (fault 19)", async () => {
   const codes = {
     ENOSPC: "no_space",
     EDQUOT: "no_space",
@@ -357,7 +357,7 @@ Deno.test("StagedFile counts a file as published although its staging name canno
   assertEquals(tree(place.root), { x: "hello world" });
 });
 
-Deno.test("StagedFile stays failed after a write that failed, although the next would succeed", async () => {
+Deno.test("StagedFile stays failed after a write that failed, although the next would succeed (fault 19)", async () => {
   await using place = await scratchPlace();
   await using staged = await place.open(
     watchedFiles(failingAt("write", { errno: "ENOSPC", nth: 2 })),
@@ -382,7 +382,7 @@ Deno.test("StagedFile writes on after short writes and fails when nothing is wri
   assertEquals(await codeOf(store(place, ["y"], { files: limited(0) })), "io");
 });
 
-Deno.test("StagedFile fails when its file cannot be closed", async () => {
+Deno.test("StagedFile fails when its file cannot be closed (fault 19)", async () => {
   await using place = await scratchPlace();
   const files = changedFiles((file) => ({
     close: () => {

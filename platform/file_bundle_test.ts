@@ -142,7 +142,7 @@ Deno.test("storeBundle() leaves slow syncs to the background, at most 64 at once
   assertEquals([background, most], [149, 64]);
 });
 
-Deno.test("storeBundle() gives up a file whose write or sync fails, and only that", async () => {
+Deno.test("storeBundle() gives up a file whose write or sync fails, and only that (fault 19)", async () => {
   let ticks = 0;
   const slow = { now: () => ticks += 5 };
   for (const operation of ["create", "write", "sync"]) {

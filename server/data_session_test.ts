@@ -423,7 +423,7 @@ function failing(operation: string, errno: string): BeforeOperation {
 }
 
 for (const [errno, code] of [["ENOSPC", "no_space"], ["EIO", "io"]] as const) {
-  Deno.test(`[HB-66] a write that fails is REJECT ${code} while the sender still sends`, async () => {
+  Deno.test(`[HB-66] a write that fails is REJECT ${code} while the sender still sends (fault 19)`, async () => {
     await using place = await begin({ files: watchedFiles(failingAt("write", { errno, nth: 2 })) });
     const { server, till, peer } = place;
     peer.send(offer(1, ["a.bin"], 8 * MIB));
@@ -520,7 +520,7 @@ for (const full of [true, false]) {
   });
 }
 
-Deno.test("[HB-67] a transfer without a byte for 60 s is given up, and one with is not", async () => {
+Deno.test("[HB-67] a transfer without a byte for 60 s is given up, and one with is not (fault 18)", async () => {
   await using place = await begin();
   const { server, peer } = place;
   peer.send(offer(1, ["a.txt"], 5));

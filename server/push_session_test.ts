@@ -403,7 +403,7 @@ Deno.test("[HB-114] a newer connection that fetches the same push ends the older
   await server.until(() => place.state() === "stored");
 });
 
-Deno.test("[HB-67] a client that reads nothing for 60 s is cut off, and one that reads slowly is not", async () => {
+Deno.test("[HB-67] a client that reads nothing for 60 s is cut off, and one that reads slowly is not (fault 18)", async () => {
   await using place = await begin({
     bytes: bytesOf(2 * MIB),
     connect: { bufferBytes: 1_024 },
