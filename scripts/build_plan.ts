@@ -52,8 +52,8 @@ export interface BuildConfig {
 }
 
 /**
- * The flags between `deno run` and the entry point in the task of `program`: its permissions, and how its memory
- * is managed.
+ * The flags between `deno run` and the entry point in the task of `program`: its permissions, how its memory is
+ * managed, and what of the runtime behaves as its next version will.
  *
  * @throws {Error} where the task is absent, is no such command or would grant everything.
  */
@@ -63,7 +63,7 @@ export function permissionFlags(config: BuildConfig, program: Program): string[]
   const flags = words.slice(2, -1);
   const plain = flags.every((flag) =>
     flag === "--no-prompt" || /^--(allow|deny)-[a-z]+(=\S+)?$/.test(flag) ||
-    /^--v8-flags=[a-z0-9,=-]+$/.test(flag)
+    /^--(unstable-[a-z-]+|v8-flags=[a-z0-9,=-]+)$/.test(flag)
   );
   if (words[0] !== "deno" || words[1] !== "run" || words.at(-1) !== main || !plain) {
     throw new Error(

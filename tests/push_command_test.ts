@@ -1,6 +1,6 @@
 /** `hbserver push` as an operator meets it: what it says, how it exits, what `files` and `log` show. */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { join } from "node:path";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
@@ -57,6 +57,7 @@ Deno.test("push --wait ends when every client has the file, and says where it la
   const log = await server.command("log", "till-3", "--kind", "file");
   assertMatch(log.stdout, /-> setup 1\.msi queued/);
   assertMatch(log.stdout, /-> setup 1\.msi stored as setup 1 \(2\)\.msi/);
+  assertNotMatch(server.program.said, /Deno/, "the runtime has nothing to say to an operator");
 });
 
 Deno.test("a push waits for a client that is away, over a restart of the server, and its source may go", async () => {
