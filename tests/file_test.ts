@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { published, staged } from "./published_watch.ts";
+import { published, staged, stagedBytes } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256, sha256Of, writeSample } from "./sample_file.ts";
@@ -153,20 +153,6 @@ Deno.test("what cannot be sent is said in words, with its own exit code", async 
 
 /** Resolves when the bytes of a file have begun to arrive. */
 async function untilStaging(server: RunningServer): Promise<void> {
-  const arriving = async () => (await stagedBytes(server)) > 0;
+  const arriving = async () => (await stagedBytes(server.files)) > 0;
   await until(arriving, { what: "bytes in staging", everyMs: 5 });
-}
-
-/** Bytes of unfinished files on the server; 0 when there is no such file. */
-async function stagedBytes({ files }: RunningServer): Promise<number> {
-  let bytes = 0;
-  for (const path of await staged(files)) {
-    try {
-      bytes += (await Deno.stat(join(files, ".staging", path))).size;
-    } catch (error) {
-      // It has gone meanwhile: then there are no bytes of it either.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  return bytes;
 }

@@ -64,13 +64,38 @@ export async function staged(folder: string): Promise<string[]> {
   const found: string[] = [];
   try {
     for (const path of await walk(staging)) {
-      if ((await Deno.lstat(join(staging, path))).isFile) found.push(path);
+      if (await isFile(join(staging, path))) found.push(path);
     }
   } catch (error) {
     // Never made, or gone meanwhile: then nothing waits in it.
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return found;
+}
+
+/** Bytes of the partials in the staging folder of a folder of received files, notes beside them left out. */
+export async function stagedBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const path of await staged(folder)) {
+    if (path.includes(".json")) continue;
+    try {
+      bytes += (await Deno.stat(join(folder, ".staging", path))).size;
+    } catch (error) {
+      // It has gone meanwhile: then there are no bytes of it either.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return bytes;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isFile;
+  } catch (error) {
+    // Gone meanwhile: one file less, and no word about the others.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return false;
+  }
 }
 
 async function withSize(folder: string, path: string): Promise<string> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CuttingProxy } from "./cutting_proxy.ts";
 import { Peer } from "./peer.ts";
 import { offerFile, said, sendFile, sendRest } from "./peer_upload.ts";
-import { published, staged } from "./published_watch.ts";
+import { published, staged, stagedBytes } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256 } from "./sample_file.ts";
@@ -32,15 +32,9 @@ async function sendPart(
   const answer = await offerFile(peer, file);
   assertEquals(said(answer), "READY 0");
   await peer.sendBytes(file.bytes.subarray(0, count));
-  await until(async () => await stagedBytes(server) >= count, { what: "the bytes in staging" });
-}
-
-async function stagedBytes({ files }: RunningServer): Promise<number> {
-  let bytes = 0;
-  for (const path of await staged(files)) {
-    if (!path.endsWith(".json")) bytes += (await Deno.stat(join(files, ".staging", path))).size;
-  }
-  return bytes;
+  await until(async () => await stagedBytes(server.files) >= count, {
+    what: "the bytes in staging",
+  });
 }
 
 Deno.test("bytes whose digest differs from the sender's are dropped, and the file starts over (fault 11) [HB-112] [HB-111]", async () => {
@@ -118,7 +112,9 @@ Deno.test("a transfer that comes on a new connection is taken from the old one, 
   using old = await connect(server);
   assertEquals((await offerFile(old, file)).verb, "READY");
   await old.sendBytes(file.bytes.subarray(0, 3 * MIB));
-  await until(async () => await stagedBytes(server) >= 3 * MIB, { what: "the bytes in staging" });
+  await until(async () => await stagedBytes(server.files) >= 3 * MIB, {
+    what: "the bytes in staging",
+  });
   using fresh = await connect(server);
   const answer = await offerFile(fresh, file);
   assertEquals(said(answer), `READY ${3 * MIB}`, "all of the old one was brought to disk first");
@@ -157,7 +153,9 @@ Deno.test("CANCEL between two transfers deletes what was kept of that one, and o
     using peer = await connect(server);
     assertEquals((await offerFile(peer, other)).verb, "READY");
     await peer.sendBytes(other.bytes.subarray(0, MIB));
-    await until(async () => await stagedBytes(server) >= 2 * MIB, { what: "both in staging" });
+    await until(async () => await stagedBytes(server.files) >= 2 * MIB, {
+      what: "both in staging",
+    });
   }
   using peer = await connect(server);
   peer.send({ verb: "CANCEL", id: ID });

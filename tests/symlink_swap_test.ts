@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { itemId, MAX_BUNDLE_BYTES } from "../protocol/mod.ts";
 import { Peer } from "./peer.ts";
 import { offerFile, said, sendFile, sendRest } from "./peer_upload.ts";
-import { staged } from "./published_watch.ts";
+import { staged, stagedBytes } from "./published_watch.ts";
 import { RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256 } from "./sample_file.ts";
 import { temporaryDirectory, walk } from "./temporary_directory.ts";
@@ -132,17 +132,10 @@ linkTest(
     await on.peer.sendBytes(BYTES.subarray(0, 500_000));
     on.peer.connection.close();
     const staging = join(files, ".staging");
-    const sizes = async () =>
-      await Promise.all(
-        (await staged(files)).map(async (path) => (await Deno.stat(join(staging, path))).size),
-      );
-    await until(async () => (await sizes()).includes(500_000), { what: "the bytes on disk" });
+    await until(async () => await stagedBytes(files) === 500_000, { what: "the bytes on disk" });
     using again = await Peer.connect(on.server, { role: "data", name: "till-3" });
-    for (const path of await walk(staging)) {
-      const { isFile } = await Deno.lstat(join(staging, path));
-      if (isFile && !path.endsWith(".json")) {
-        await swap(join(staging, path), join(on.outside, "a.txt"));
-      }
+    for (const path of await staged(files)) {
+      if (!path.includes(".json")) await swap(join(staging, path), join(on.outside, "a.txt"));
     }
     const answer = await offerFile(again, file);
     assert(answer.verb === "REJECT" || said(answer) === "READY 0", said(answer));
