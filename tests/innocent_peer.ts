@@ -11,6 +11,8 @@ import { within } from "./until.ts";
 
 /** Time between its heartbeats, in milliseconds: a busy test may hold four of them up before it is LATE. */
 const BEAT_MS = 250;
+/** Pause between two of its heartbeats after which LATE is what it deserves at `--interval 1`, in milliseconds. */
+const LONGEST_PAUSE_MS = 1_000;
 /** Longest time that an answer may take, in milliseconds. */
 const ANSWER_LIMIT_MS = 1_000;
 
@@ -24,6 +26,8 @@ export class InnocentPeer implements AsyncDisposable {
   #seq = 0;
   #slowest = 0;
   #answers = 0;
+  #beatAt = performance.now();
+  #longestPause = 0;
   #ended: string | undefined;
 
   private constructor(server: RunningServer, peer: Peer) {
@@ -39,14 +43,19 @@ export class InnocentPeer implements AsyncDisposable {
     return new InnocentPeer(server, await Peer.connect(server, { name: "innocent", ...options }));
   }
 
-  /** Fails unless every heartbeat was answered within a second and the server never thought ill of it. */
+  /**
+   * Fails unless every heartbeat was answered within a second and the server never thought ill of it; of that it
+   * may only be accused while this process itself, on a busy machine, kept the pace.
+   */
   async assertUnharmed(): Promise<void> {
     clearInterval(this.#timer);
     await within(this.#answered(), { what: "the last BEAT", timeoutMs: ANSWER_LIMIT_MS });
     assertEquals(this.#ended, undefined, "the innocent client lost its connection");
     assertLess(this.#slowest, ANSWER_LIMIT_MS, "the innocent client waited for its BEAT");
     const states: LogLine[] = await this.#server.log("state,alert", this.#peer.ack.name);
-    assertEquals(states.map(({ state }) => state), ["UP"]);
+    const shown = states.map(({ state }) => state);
+    if (this.#longestPause < LONGEST_PAUSE_MS) assertEquals(shown, ["UP"]);
+    else assertEquals(shown.at(-1), "UP", `its own pause was ${this.#longestPause} ms`);
   }
 
   /** Closes the connection. */
@@ -57,8 +66,11 @@ export class InnocentPeer implements AsyncDisposable {
   }
 
   #beat(): void {
+    const now = performance.now();
+    this.#longestPause = Math.max(this.#longestPause, now - this.#beatAt);
+    this.#beatAt = now;
     const seq = this.#seq++;
-    this.#sentAt.set(seq, performance.now());
+    this.#sentAt.set(seq, now);
     this.#peer.send({ verb: "HEARTBEAT", seq, at: Date.now() });
   }
 
