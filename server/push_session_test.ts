@@ -488,6 +488,8 @@ Deno.test("whatever a client says, the push waits with its copy or has ended wit
         await server.clock.advance(0);
       }
       await peer.close();
+      // Files are read in real time: only then is everything answered.
+      await server.until(() => server.parts.lobby.connections === 0);
       const waits = place.state() === "queued" || place.state() === "sent";
       await server.until(async () => await exists(copy) === waits);
       if (!waits) return;
