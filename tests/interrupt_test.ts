@@ -40,6 +40,7 @@ Deno.test({
   fn: async () => {
     await using on = await startSending();
     on.sending.signal("SIGINT");
+    await on.sending.line(/again|resume|pause/i);
     on.hold.release();
     assertEquals(await on.sending.exitCode(), INTERRUPTED, on.sending.said);
     assertMatch(on.sending.said, /again|resume|go(es)? on/i, "it says how to go on");

@@ -199,8 +199,13 @@ Deno.test("a source that changed since it was cut starts over and says so (fault
     const hold = proxy.holdAt(proxy.passed.toServer + 5 * MIB);
     await using sending = client.start("send", path);
     await hold.reached;
+    await until(async () => await stagedBytes(server.files) >= MIB, {
+      what: "some of it in staging",
+    });
     sending.signal("SIGKILL");
     await sending.exitCode();
+    // What it had handed to the system would otherwise still arrive, and may be all of it.
+    proxy.cut("reset");
     hold.release();
   }
   // The same size, and other bytes.
