@@ -8,9 +8,9 @@ import { commandLine } from "./program.ts";
 import { published } from "./published_watch.ts";
 import { RunningProgram } from "./running_program.ts";
 import { sampleBytes, sha256 } from "./sample_file.ts";
-import { ScriptedServer, type Visitor } from "./scripted_server.ts";
+import { isEnd, ScriptedServer, type Visitor } from "./scripted_server.ts";
 import { temporaryDirectory, walk } from "./temporary_directory.ts";
-import { until } from "./until.ts";
+import { until, within } from "./until.ts";
 
 const ID = "019aa8d0-0000-7000-8000-000000000001";
 const MIB = 1024 * 1024;
@@ -83,6 +83,20 @@ async function serve(
   await connection.write(bytes.subarray(from));
   connection.send({ verb: "SUM", id, bytes: bytes.length, sha256: sha256(bytes) });
   return await next("REJECT", "STORED");
+}
+
+/** The client's verdict on what `send` sends it: at most why it refuses, and it may close before all is sent. */
+async function verdict(
+  { connection, next }: Visitor,
+  send: (connection: Visitor["connection"]) => Promise<void>,
+): Promise<"STORED" | "REJECT" | "closed"> {
+  try {
+    await send(connection);
+    return (await next("STORED", "REJECT")).verb;
+  } catch (error) {
+    if (!isEnd(error)) throw error;
+    return "closed";
+  }
 }
 
 /** Resolves once all are done; rejects with the first failure, but not before. */
@@ -227,15 +241,17 @@ Deno.test("bytes behind the announced ones end the connection and publish nothin
   await together(surplus.map(async (more, at) => {
     const ended = Promise.withResolvers<string>();
     await using on = await startPushing([{ bytes }], async (visitor, fetch, n) => {
-      const { connection, next } = visitor;
       if (n > 1) return void await serve(visitor, fetch, bytes);
-      connection.send({ verb: "READY", id: ID, offset: 0 });
-      await connection.write(bytes);
-      await connection.write(more);
-      // It says at most why it refuses, and closes.
-      ended.resolve((await next("STORED", "REJECT").catch(() => undefined))?.verb ?? "closed");
+      const word = verdict(visitor, async (connection) => {
+        connection.send({ verb: "READY", id: ID, offset: 0 });
+        await connection.write(bytes);
+        await connection.write(more);
+      });
+      ended.resolve(word);
+      await word;
     });
-    assert(await ended.promise !== "STORED", `surplus ${at} was taken`);
+    const what = `the client's verdict on surplus ${at}`;
+    assert(await within(ended.promise, { what }) !== "STORED", `surplus ${at} was taken`);
     assertEquals(await published(on.files), []);
     // What was right comes once more, and then alone.
     await until(async () => (await published(on.files)).length > 0, { what: () => on.agent.said });
@@ -294,14 +310,18 @@ Deno.test("a server that begins elsewhere than agreed, or says other things than
   ];
   await together(openings.map(async (opening, at) => {
     const ended = Promise.withResolvers<string>();
-    await using on = await startPushing([{ bytes }], async ({ connection, next }, _fetch, n) => {
+    await using on = await startPushing([{ bytes }], async (visitor, _fetch, n) => {
       if (n > 1) return;
-      await connection.write(opening);
-      await connection.write(bytes);
-      connection.send({ verb: "SUM", id: ID, bytes: bytes.length, sha256: sha256(bytes) });
-      ended.resolve((await next("STORED", "REJECT").catch(() => undefined))?.verb ?? "closed");
+      const word = verdict(visitor, async (connection) => {
+        await connection.write(opening);
+        await connection.write(bytes);
+        connection.send({ verb: "SUM", id: ID, bytes: bytes.length, sha256: sha256(bytes) });
+      });
+      ended.resolve(word);
+      await word;
     });
-    assert(await ended.promise !== "STORED", `opening ${at} was taken`);
+    const what = `the client's verdict on opening ${at}`;
+    assert(await within(ended.promise, { what }) !== "STORED", `opening ${at} was taken`);
     assertEquals(await published(on.files), []);
   }));
 });

@@ -145,7 +145,7 @@ function isOneOf<V extends Frame["verb"]>(
 }
 
 /** Whether a connection just ended, which is no fault of a script. */
-function isEnd(error: unknown): boolean {
+export function isEnd(error: unknown): boolean {
   const { BadResource, BrokenPipe, ConnectionReset, Interrupted } = Deno.errors;
   return error instanceof VisitorGoneError || error instanceof ConnectionReset ||
     error instanceof BadResource || error instanceof BrokenPipe || error instanceof Interrupted;
