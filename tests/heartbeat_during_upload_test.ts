@@ -16,7 +16,8 @@ const LIMIT_MS = 60_000;
 
 Deno.test("four uploads at once change nobody's state, neither the senders' nor another client's (fault 23)", async () => {
   await using desk = await temporaryDirectory();
-  await using server = await RunningServer.start({ args: ["--interval", "1"] });
+  // LATE begins a second after the beat was due, which the senders' own processes, on a busy machine, still keep.
+  await using server = await RunningServer.start({ args: ["--interval", "4"] });
   const key = await server.invite("--name", "innocent");
   await using innocent = await InnocentPeer.connect(server, { join: key, tls: true });
   const path = join(desk.path, "large.bin");

@@ -1,6 +1,7 @@
 /** Who is up and who is not, with `--interval 1`: what the server itself says about its decisions. */
 
 import { assert, assertEquals } from "@std/assert";
+import { FAR_ROUND_TRIP_MS } from "../protocol/mod.ts";
 import { RunningClient } from "./running_client.ts";
 import { type LogLine, RunningServer } from "./running_server.ts";
 import { pause } from "./until.ts";
@@ -36,11 +37,14 @@ Deno.test({
     assertEquals(states(lines), ["UP", "LATE", "SUSPECT", "DOWN", "UP"]);
     const down = lines.find(({ state }) => state === "DOWN");
     assertEquals(down?.cause, "silent");
-    between(down?.detection_ms, [2_500, 2_500 + SLACK_MS]);
     const opened = lines.find(({ kind, state }) => kind === "alert" && state === "open");
     assertEquals(opened?.cause, "silent");
     const evidence = opened?.evidence as Record<string, unknown>;
-    between(evidence.detection_ms, [2_500, 2_500 + SLACK_MS]);
+    // On a busy machine it may be far away, and then has three intervals; the evidence rounds the round trip.
+    const isFar = Number(evidence.rtt_ms) > FAR_ROUND_TRIP_MS - 1;
+    const limit: [number, number] = [2_500, (isFar ? 3_000 : 2_500) + SLACK_MS];
+    between(down?.detection_ms, limit);
+    between(evidence.detection_ms, limit);
     between(evidence.gap_ms, [700, 1_300]);
     assertEquals(evidence.last_seen, down?.last_seen);
     // The first byte after the outage lies between the continuation and the second beat.
