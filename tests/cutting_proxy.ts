@@ -52,6 +52,7 @@ export class CuttingProxy implements AsyncDisposable {
   readonly #listener: Server;
   readonly #links = new Set<Link>();
   readonly #pumps = new Set<Promise<void>>();
+  readonly #holds = new Set<() => void>();
   #stops: Stop[] = [];
 
   private constructor(listener: Server, target: number) {
@@ -91,6 +92,7 @@ export class CuttingProxy implements AsyncDisposable {
   holdAt(bytes: number, direction: Direction = "toServer"): Hold {
     const reached = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
+    this.#holds.add(released.resolve);
     this.at(bytes, () => {
       reached.resolve();
       return released.promise;
@@ -114,8 +116,9 @@ export class CuttingProxy implements AsyncDisposable {
     }
   }
 
-  /** Resets every connection and stops listening. */
+  /** Resets every connection, those that are held up included, and stops listening. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const release of this.#holds) release();
     const closed = once(this.#listener, "close");
     this.#listener.close();
     for (const { client, server } of this.#links) {

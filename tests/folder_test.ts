@@ -4,15 +4,17 @@ import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { CuttingProxy } from "./cutting_proxy.ts";
 import { runToEnd } from "./program.ts";
-import { published, PublishedWatch } from "./published_watch.ts";
+import { published, PublishedWatch, stagedBytes } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, writeSample } from "./sample_file.ts";
 import { temporaryDirectory, walk } from "./temporary_directory.ts";
-import { pause } from "./until.ts";
+import { pause, until } from "./until.ts";
 
 const INTERVAL = ["--interval", "1"];
 const MIB = 1024 * 1024;
+/** What a bundle of files of 20 kB holds at the least, in bytes. */
+const BUNDLE_BYTES = 1_000_000;
 /** Exit code: some of several items failed. */
 const SOME = 5;
 const FILES = 2_000;
@@ -190,13 +192,19 @@ Deno.test("a file of a folder whose name no system takes is reported, the others
   assertEquals(await published(join(server.files, "till-3")), ["photos", "photos/a.txt: 1"]);
 });
 
-/** Resolves once the server has said nothing for a moment: it has answered whatever had reached it. */
+/** Resolves once the server has said nothing for a moment: the client knows what is stored. */
 async function untilQuiet(proxy: CuttingProxy): Promise<void> {
   let heard = -1;
   while (proxy.passed.toClient !== heard) {
     heard = proxy.passed.toClient;
     await pause(300);
   }
+}
+
+/** Bytes that a server keeps in its folder of received files: published ones and partials. */
+async function keptBytes(folder: string): Promise<number> {
+  const sizes = (await published(folder)).map((entry) => Number(/: (\d+)$/.exec(entry)?.[1] ?? 0));
+  return sizes.reduce((sum, size) => sum + size, await stagedBytes(folder));
 }
 
 Deno.test("a sender that is killed in the middle of a folder completes the same folder when it is run again, and nothing is stored twice (fault 20) [HB-122] [HB-125]", async () => {
@@ -222,6 +230,10 @@ Deno.test("a sender that is killed in the middle of a folder completes the same 
     // Each goes on for a part that all of them together do not make whole.
     const hold = proxy.holdAt(proxy.passed.toServer + Math.floor(0.15 * total));
     await hold.reached;
+    let kept = 0;
+    await until(async () => (kept = await keptBytes(server.files)) > kills * BUNDLE_BYTES, {
+      what: () => `more than ${kills} bundles at the server, not ${kept} bytes`,
+    });
     await untilQuiet(proxy);
     sending.signal("SIGKILL");
     await sending.exitCode();
