@@ -85,14 +85,10 @@ async function serve(
   return await next("REJECT", "STORED");
 }
 
-/** The client's verdict on what `send` sends it: at most why it refuses, and it may close before all is sent. */
-async function verdict(
-  { connection, next }: Visitor,
-  send: (connection: Visitor["connection"]) => Promise<void>,
-): Promise<"STORED" | "REJECT" | "closed"> {
+/** The client's verdict: it answers, or says at most why it refuses and closes, maybe before all is sent. */
+async function verdict(converse: () => Promise<Answer>): Promise<Answer["verb"] | "closed"> {
   try {
-    await send(connection);
-    return (await next("STORED", "REJECT")).verb;
+    return (await converse()).verb;
   } catch (error) {
     if (!isEnd(error)) throw error;
     return "closed";
@@ -242,10 +238,12 @@ Deno.test("bytes behind the announced ones end the connection and publish nothin
     const ended = Promise.withResolvers<string>();
     await using on = await startPushing([{ bytes }], async (visitor, fetch, n) => {
       if (n > 1) return void await serve(visitor, fetch, bytes);
-      const word = verdict(visitor, async (connection) => {
+      const { connection, next } = visitor;
+      const word = verdict(async () => {
         connection.send({ verb: "READY", id: ID, offset: 0 });
         await connection.write(bytes);
         await connection.write(more);
+        return await next("STORED", "REJECT");
       });
       ended.resolve(word);
       await word;
@@ -310,12 +308,13 @@ Deno.test("a server that begins elsewhere than agreed, or says other things than
   ];
   await together(openings.map(async (opening, at) => {
     const ended = Promise.withResolvers<string>();
-    await using on = await startPushing([{ bytes }], async (visitor, _fetch, n) => {
+    await using on = await startPushing([{ bytes }], async ({ connection, next }, _fetch, n) => {
       if (n > 1) return;
-      const word = verdict(visitor, async (connection) => {
+      const word = verdict(async () => {
         await connection.write(opening);
         await connection.write(bytes);
         connection.send({ verb: "SUM", id: ID, bytes: bytes.length, sha256: sha256(bytes) });
+        return await next("STORED", "REJECT");
       });
       ended.resolve(word);
       await word;
@@ -358,10 +357,7 @@ Deno.test({
     const words: string[] = [];
     await using outside = await temporaryDirectory();
     await using on = await startPushing([{ bytes }], async (visitor, fetch) => {
-      if (swapped) {
-        words.push((await serve(visitor, fetch, bytes).catch(() => ({ verb: "gone" }))).verb);
-        return;
-      }
+      if (swapped) return void words.push(await verdict(() => serve(visitor, fetch, bytes)));
       const { connection, next } = visitor;
       connection.send({ verb: "READY", id: ID, offset: 0 });
       await connection.write(bytes.subarray(0, MIB));
@@ -369,10 +365,12 @@ Deno.test({
       await Deno.rename(on.files, `${on.files}.moved`);
       await Deno.symlink(outside.path, on.files);
       swapped = true;
-      await connection.write(bytes.subarray(MIB));
-      connection.send({ verb: "SUM", id: ID, bytes: bytes.length, sha256: sha256(bytes) });
-      const answer = await next("STORED", "REJECT").catch(() => undefined);
-      words.push(answer?.verb ?? "gone");
+      const word = await verdict(async () => {
+        await connection.write(bytes.subarray(MIB));
+        connection.send({ verb: "SUM", id: ID, bytes: bytes.length, sha256: sha256(bytes) });
+        return await next("STORED", "REJECT");
+      });
+      words.push(word);
     });
     await until(() => words.length > 0, { what: () => `a word: ${on.agent.said}` });
     const found = (await walk(outside.path)).filter((path) => !path.startsWith(".staging"));
