@@ -2,12 +2,11 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { published, staged, stagedBytes } from "./published_watch.ts";
+import { published, staged, untilStaged } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256, sha256Of, writeSample } from "./sample_file.ts";
 import { temporaryDirectory, walk } from "./temporary_directory.ts";
-import { until } from "./until.ts";
 
 const INTERVAL = ["--interval", "1"];
 /** LATE begins a second after the beat was due, which the agent's own process, on a busy machine, still keeps. */
@@ -79,7 +78,7 @@ Deno.test("300 MB arrive identical while heartbeats and messages keep flowing (f
   const large = join(desk.path, "large.bin");
   const digest = await writeSample(large, LARGE_BYTES);
   await using sending = client.start("send", large);
-  await untilStaging(server);
+  await untilStaged(server.files, 1);
   await client.agent.type("sent in the middle");
   await server.untilLogged("message", ({ text }) => text === "sent in the middle");
   assertEquals(await sending.exitCode(), 0, sending.said);
@@ -101,7 +100,7 @@ Deno.test("a sender that is killed in the middle publishes nothing, and what it 
   const large = join(desk.path, "large.bin");
   await writeSample(large, LARGE_BYTES);
   const sending = client.start("send", large);
-  await untilStaging(server);
+  await untilStaged(server.files, 1);
   await sending[Symbol.asyncDispose]();
   assertEquals(await server.json("files"), []);
   assertEquals(await published(server.files), []);
@@ -117,7 +116,7 @@ Deno.test("a server that is killed in the middle has published nothing when it i
   const large = join(desk.path, "large.bin");
   await writeSample(large, LARGE_BYTES);
   await using sending = client.start("send", large);
-  await untilStaging(first);
+  await untilStaged(first.files, 1);
   first.program.signal("SIGKILL");
   await first.program.exitCode();
   const { data, port } = first;
@@ -152,9 +151,3 @@ Deno.test("what cannot be sent is said in words, with its own exit code", async 
   const files = await server.json<FileView[]>("files");
   assertEquals(files.map(({ name }) => name), ["small.txt"]);
 });
-
-/** Resolves when the bytes of a file have begun to arrive. */
-async function untilStaging(server: RunningServer): Promise<void> {
-  const arriving = async () => (await stagedBytes(server.files)) > 0;
-  await until(arriving, { what: "bytes in staging", everyMs: 5 });
-}

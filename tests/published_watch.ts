@@ -7,10 +7,12 @@
 
 import { join } from "node:path";
 import { walk } from "./temporary_directory.ts";
-import { pause } from "./until.ts";
+import { pause, until } from "./until.ts";
 
 /** Time between two looks, in milliseconds. */
 const LOOK_MS = 10;
+/** Time between two looks at the staging folder, in milliseconds: what arrives is there for a moment only. */
+const STAGED_LOOK_MS = 5;
 
 /** A watch over one folder; disposing of it ends it. */
 export class PublishedWatch implements AsyncDisposable {
@@ -86,6 +88,14 @@ export async function stagedBytes(folder: string): Promise<number> {
     }
   }
   return bytes;
+}
+
+/** Resolves once so many bytes have reached the staging folder of a folder of received files. */
+export async function untilStaged(folder: string, bytes: number): Promise<void> {
+  await until(async () => await stagedBytes(folder) >= bytes, {
+    what: `${bytes} bytes in staging`,
+    everyMs: STAGED_LOOK_MS,
+  });
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CuttingProxy } from "./cutting_proxy.ts";
 import { Peer } from "./peer.ts";
 import { offerFile, said, sendFile, sendRest } from "./peer_upload.ts";
-import { published, staged, stagedBytes } from "./published_watch.ts";
+import { published, staged, untilStaged } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256 } from "./sample_file.ts";
@@ -32,9 +32,7 @@ async function sendPart(
   const answer = await offerFile(peer, file);
   assertEquals(said(answer), "READY 0");
   await peer.sendBytes(file.bytes.subarray(0, count));
-  await until(async () => await stagedBytes(server.files) >= count, {
-    what: "the bytes in staging",
-  });
+  await untilStaged(server.files, count);
 }
 
 Deno.test("bytes whose digest differs from the sender's are dropped, and the file starts over (fault 11) [HB-112] [HB-111]", async () => {
@@ -112,9 +110,7 @@ Deno.test("a transfer that comes on a new connection is taken from the old one, 
   using old = await connect(server);
   assertEquals((await offerFile(old, file)).verb, "READY");
   await old.sendBytes(file.bytes.subarray(0, 3 * MIB));
-  await until(async () => await stagedBytes(server.files) >= 3 * MIB, {
-    what: "the bytes in staging",
-  });
+  await untilStaged(server.files, 3 * MIB);
   using fresh = await connect(server);
   const answer = await offerFile(fresh, file);
   assertEquals(said(answer), `READY ${3 * MIB}`, "all of the old one was brought to disk first");
@@ -153,9 +149,7 @@ Deno.test("CANCEL between two transfers deletes what was kept of that one, and o
     using peer = await connect(server);
     assertEquals((await offerFile(peer, other)).verb, "READY");
     await peer.sendBytes(other.bytes.subarray(0, MIB));
-    await until(async () => await stagedBytes(server.files) >= 2 * MIB, {
-      what: "both in staging",
-    });
+    await untilStaged(server.files, 2 * MIB);
   }
   using peer = await connect(server);
   peer.send({ verb: "CANCEL", id: ID });
@@ -199,9 +193,7 @@ Deno.test("a source that changed since it was cut starts over and says so (fault
     const hold = proxy.holdAt(proxy.passed.toServer + 5 * MIB);
     await using sending = client.start("send", path);
     await hold.reached;
-    await until(async () => await stagedBytes(server.files) >= MIB, {
-      what: "some of it in staging",
-    });
+    await untilStaged(server.files, MIB);
     sending.signal("SIGKILL");
     await sending.exitCode();
     // What it had handed to the system would otherwise still arrive, and may be all of it.
