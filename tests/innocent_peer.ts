@@ -7,7 +7,7 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { Peer, type PeerOptions } from "./peer.ts";
 import type { LogLine, RunningServer } from "./running_server.ts";
-import { within } from "./until.ts";
+import { until } from "./until.ts";
 
 /** Time between its heartbeats, in milliseconds: a busy test may hold four of them up before it is LATE. */
 const BEAT_MS = 250;
@@ -46,9 +46,14 @@ export class InnocentPeer implements AsyncDisposable {
    * machine this process may itself have paused so long that, with the longest way of a heartbeat, it was late.
    */
   async assertUnharmed(): Promise<void> {
-    // It goes on beating while the server is asked, so that the answer tells nothing but the server's.
+    // It goes on beating while the server is asked: a pause of its own would make it LATE.
     const states: LogLine[] = await this.#server.log("state,alert", this.#peer.ack.name);
-    await within(this.#answered(this.#seq), { what: "the last BEAT", timeoutMs: ANSWER_LIMIT_MS });
+    const sent = this.#seq;
+    await until(() => this.#answers >= sent || this.#ended !== undefined, {
+      what: "the last BEAT",
+      timeoutMs: ANSWER_LIMIT_MS,
+      everyMs: 10,
+    });
     assertEquals(this.#ended, undefined, "the innocent client lost its connection");
     assertLess(this.#slowest, ANSWER_LIMIT_MS, "the innocent client waited for its BEAT");
     const shown = states.map(({ state }) => state);
@@ -71,12 +76,6 @@ export class InnocentPeer implements AsyncDisposable {
     const seq = this.#seq++;
     this.#sentAt.set(seq, now);
     this.#peer.send({ verb: "HEARTBEAT", seq, at: Date.now() });
-  }
-
-  async #answered(count: number): Promise<void> {
-    while (this.#answers < count && this.#ended === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
   }
 
   async #serve(): Promise<void> {

@@ -13,6 +13,8 @@ import { until } from "./until.ts";
 const MB = 1_000_000;
 const BYTES = 40 * MB;
 const INTERRUPTED = 130;
+/** What the client says after the first Ctrl-C. */
+const PAUSED = /again|resume|pause/i;
 
 /** A client that sends a large file through a proxy, which holds it up in the middle. */
 async function startSending() {
@@ -40,7 +42,7 @@ Deno.test({
   fn: async () => {
     await using on = await startSending();
     on.sending.signal("SIGINT");
-    await on.sending.line(/again|resume|pause/i);
+    await on.sending.line(PAUSED);
     on.hold.release();
     assertEquals(await on.sending.exitCode(), INTERRUPTED, on.sending.said);
     assertMatch(on.sending.said, /again|resume|go(es)? on/i, "it says how to go on");
@@ -63,7 +65,7 @@ Deno.test({
   fn: async () => {
     await using on = await startSending();
     on.sending.signal("SIGINT");
-    await on.sending.line(/again|resume|go(es)? on|pause/i);
+    await on.sending.line(PAUSED);
     on.sending.signal("SIGINT");
     on.hold.release();
     assertEquals(await on.sending.exitCode(), INTERRUPTED, on.sending.said);
