@@ -162,6 +162,7 @@ export class Chat {
       const [oldest] = this.#texts.keys();
       if (this.#texts.size >= MAX_REMEMBERED && oldest !== undefined) this.#texts.delete(oldest);
       this.#texts.set(id, text);
+      view.queued({ id, text });
       if (agent.state.kind !== "connected") {
         view.notice("queued: it is sent as soon as the server can be reached");
       }

@@ -16,6 +16,7 @@ class Notebook implements ChatView {
   constructor(readonly isRead: boolean) {}
   state = ({ kind }: { kind: string }) => void this.lines.push(`state ${kind}`);
   message = ({ text }: { text: string }) => void this.lines.push(`server: ${text}`);
+  queued = ({ text }: { text: string }) => void this.lines.push(`queue: ${text}`);
   receipt = ({ state }: { state: string }, text: string | undefined) =>
     void this.lines.push(`${state}: ${text}`);
   stored = ({ as }: { as: string }) => void this.lines.push(`stored ${as}`);
@@ -90,6 +91,7 @@ Deno.test("Chat queues a typed line and says that the server is away", async () 
   stage.start();
   stage.chat.take("printer is on fire  ");
   assertEquals(stage.store.queuedAfter(0, 10).map(({ text }) => text), ["printer is on fire"]);
+  assertEquals(stage.view.lines[0], "queue: printer is on fire");
   assertStringIncludes(stage.view.lines.join(), "queued");
 });
 
@@ -104,6 +106,7 @@ Deno.test("Chat says why a line cannot be sent", async () => {
   await using stage = new Stage();
   stage.start();
   stage.chat.take("x".repeat(MAX_MESSAGE_BYTES + 1));
+  assertEquals(stage.view.lines.length, 1, stage.view.lines.join());
   assertStringIncludes(stage.view.lines.join(), "warning: Cannot send the message");
   assertEquals(stage.store.waiting().messages, 0);
 });

@@ -23,6 +23,8 @@ export interface ChatView {
   state(state: AgentState): void;
   /** A message of the server. */
   message(message: StoredMessage): void;
+  /** A message of this client is in the outbox, on disk. */
+  queued(message: Pick<StoredMessage, "id" | "text">): void;
   /** What became of a message; `text` is known when it was typed in this session. */
   receipt(answer: MessageAnswer, text: string | undefined): void;
   /** A file was stored. */
@@ -64,6 +66,7 @@ export function terminalView(terminal: Terminal): ChatView {
       }
     },
     message: ({ text }) => terminal.data([{ text: "server: ", style: "cyan" }, text]),
+    queued() {}, // Whoever typed it has it on the screen.
     receipt(answer, text) {
       const echo = text === undefined ? "a message" : echoOf(text);
       if (answer.state === "refused") {
@@ -115,6 +118,7 @@ export function logView(terminal: Terminal, log: Logger): ChatView {
       }
     },
     message: ({ text }) => terminal.data(`server: ${text}`),
+    queued() {}, // The receipt is what a log is read for.
     receipt(answer) {
       const { id } = answer;
       if (answer.state === "refused") {
@@ -163,6 +167,8 @@ export function jsonView(terminal: Terminal, clock: Pick<Clock, "wall">): ChatVi
     },
     message: ({ id, text }) =>
       print("message", { id, from: "server", to: name, text, state: "stored" }),
+    queued: ({ id, text }) =>
+      print("message", { id, from: name, to: "server", text, state: "queued" }),
     receipt: (answer) => print("receipt", { ...answer }),
     stored: (file) => print("file", { ...file, state: "stored" }),
     coming: ({ id, name, size, sha256 }, offset) =>

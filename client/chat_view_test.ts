@@ -57,6 +57,7 @@ function showAll(view: ChatView): void {
     view.state(state);
   }
   view.message({ id: "1", at: 1, text: "evil \u001b[2J\nserver: fake" });
+  view.queued({ id: "2", text: "hello" });
   view.receipt({ id: "2", state: "stored" }, "hello");
   view.receipt({ id: "3", state: "refused", reason: "no" }, undefined);
   view.stored({ id: "4", path: "a.txt", as: "a (2).txt", bytes: 2048, sha256: "0" });
@@ -156,6 +157,15 @@ Deno.test("jsonView() prints one object per line and keeps text as it came", () 
       to: "till-3",
       text: "evil \u001b[2J\nserver: fake",
       state: "stored",
+    },
+    {
+      at,
+      kind: "message",
+      id: "2",
+      from: "till-3",
+      to: "server",
+      text: "hello",
+      state: "queued",
     },
     { at, kind: "receipt", id: "2", state: "stored" },
     { at, kind: "receipt", id: "3", state: "refused", reason: "no" },
