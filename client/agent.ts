@@ -8,6 +8,7 @@
  */
 
 import { type Clock, type Random, sleep } from "../platform/clock.ts";
+import { failpoint } from "../platform/failpoint.ts";
 import type { Vitals } from "../platform/host_facts.ts";
 import { uuidV7 } from "../platform/random.ts";
 import { RECONNECT_MAX_MS } from "../protocol/mod.ts";
@@ -130,6 +131,7 @@ export class Agent {
     const { clock, store } = this.#ports;
     const id = uuidV7(clock);
     store.queue({ id, at: clock.wall(), text });
+    failpoint("outbox_queued");
     this.#session?.flush();
     return id;
   }

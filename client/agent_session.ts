@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Random, Timer } from "../platform/clock.ts";
+import { failpoint } from "../platform/failpoint.ts";
 import { FrameReader } from "../platform/frame_reader.ts";
 import type { Vitals } from "../platform/host_facts.ts";
 import {
@@ -194,6 +195,7 @@ export class AgentSession {
   #onMessage({ id, at, text }: FrameOf<"MESSAGE">): void {
     const { store, events } = this.#ports;
     let isNew: boolean;
+    failpoint("inbox_receiving");
     try {
       isNew = store.receive({ id, at, text });
     } catch (error) {
@@ -202,7 +204,9 @@ export class AgentSession {
       events.onWarning(`Cannot store a message of the server: ${reasonOf(error)}`);
       return;
     }
+    failpoint("inbox_stored");
     this.#connection.send({ verb: "RECEIPT", ids: [id], state: "stored" });
+    failpoint("inbox_receipted");
     if (isNew) events.onMessage({ id, at, text });
   }
 
@@ -219,7 +223,11 @@ export class AgentSession {
   #onReceipt({ ids, state }: FrameOf<"RECEIPT">): void {
     const { store, events } = this.#ports;
     for (const id of ids) {
-      if (state === "stored" && !store.unqueue(id)) continue;
+      if (state === "stored") {
+        failpoint("message_stored");
+        if (!store.unqueue(id)) continue;
+        failpoint("message_unqueued");
+      }
       events.onReceipt({ id, state });
     }
   }
@@ -252,6 +260,7 @@ export class AgentSession {
     const { store } = this.#ports;
     for (let ids = store.untold(RECEIPT_BATCH); ids.length > 0; ids = store.untold(RECEIPT_BATCH)) {
       if (!this.#connection.send({ verb: "RECEIPT", ids, state: "shown" })) return;
+      failpoint("shown_told");
       store.markTold(ids);
     }
   }
