@@ -49,7 +49,7 @@ export class SourceFile {
     return code + blank(this.text.slice(code.length), " ");
   }
 
-  /** Whether it only serves tests and benchmarks, see {@linkcode isTestPath}. */
+  /** Whether it only serves tests and measurements, see {@linkcode isTestPath}. */
   get isTest(): boolean {
     return isTestPath(this.path);
   }
@@ -62,9 +62,9 @@ export class SourceFile {
   }
 }
 
-/** Whether a file only serves tests and benchmarks: `*_test.ts`, `*_bench.ts`, `fake_*.ts`, all of `tests/`. */
+/** Whether a file only serves tests and measurements: `*_test.ts`, `*_bench.ts`, `*_soak.ts`, `fake_*.ts`, all of `tests/`. */
 export function isTestPath(path: string): boolean {
-  return path.startsWith("tests/") || /(^|\/)fake_[^/]*$|_(test|bench)\.ts$/.test(path);
+  return path.startsWith("tests/") || /(^|\/)fake_[^/]*$|_(test|bench|soak)\.ts$/.test(path);
 }
 
 /** Reads every `.ts` file under `root`, declaration files included, sorted by path. */

@@ -6,7 +6,7 @@
 
 import { join } from "node:path";
 import { commandLine, hbclient, type ProgramResult } from "./program.ts";
-import { RunningProgram } from "./running_program.ts";
+import { RunningProgram, type RunningProgramOptions } from "./running_program.ts";
 import type { RunningServer } from "./running_server.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "./temporary_directory.ts";
 
@@ -73,9 +73,9 @@ export class RunningClient implements AsyncDisposable {
   }
 
   /** Starts the agent; its stdin is a pipe that the test may type into. */
-  run({ args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {}) {
+  run({ args = [], ...options }: { args?: string[] } & RunningProgramOptions = {}) {
     const command = commandLine("hbclient", ["run", "--data", this.data, ...args]);
-    this.#agent = new RunningProgram(command, { env });
+    this.#agent = new RunningProgram(command, options);
     return this.#agent;
   }
 

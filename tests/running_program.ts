@@ -9,6 +9,12 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { cleanEnvironment, type ProgramPlace } from "./program.ts";
 import { PATIENCE_MS, within } from "./until.ts";
 
+/** Where and how a {@linkcode RunningProgram} runs. */
+export interface RunningProgramOptions extends ProgramPlace {
+  /** Called with each line of stdout or stderr, as it comes. */
+  onLine?: (line: string) => void;
+}
+
 /** A running process; disposing of it kills it if it still runs. */
 export class RunningProgram implements AsyncDisposable {
   /** Lines of stdout so far. */
@@ -18,11 +24,14 @@ export class RunningProgram implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #reading: Promise<unknown>;
+  readonly #onLine: ((line: string) => void) | undefined;
   #wake = Promise.withResolvers<void>();
   #ended = false;
 
   /** Starts a command, the program first. */
-  constructor([command = "", ...args]: string[], { cwd, env }: ProgramPlace = {}) {
+  constructor([command = "", ...args]: string[], options: RunningProgramOptions = {}) {
+    const { cwd, env } = options;
+    this.#onLine = options.onLine;
     this.#child = new Deno.Command(command, {
       args,
       ...(cwd === undefined ? {} : { cwd }),
@@ -106,6 +115,7 @@ export class RunningProgram implements AsyncDisposable {
     const text = stream.pipeThrough(new TextDecoderStream());
     for await (const line of text.pipeThrough(new TextLineStream())) {
       lines.push(line);
+      this.#onLine?.(line);
       this.#wake.resolve();
     }
   }

@@ -1,0 +1,100 @@
+/**
+ * What both programs have on their disks, read past them: their databases, read-only, and the folders of received
+ * files.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { sha256 } from "../sample_file.ts";
+import type { KnownFile } from "./history.ts";
+
+/** What a server keeps of one client. */
+export interface ServerState {
+  /** Texts of the client's messages, in their order. */
+  received: string[];
+  /** Messages for the client that are not known to be on its disk. */
+  waiting: number;
+  /** Files for the client that it has neither stored nor refused. */
+  waitingFiles: number;
+  /** Messages that the timeline does not show exactly once. */
+  unlisted: number;
+  alerts: { openedAt: number; cause: string }[];
+}
+
+/** What a client keeps. */
+export interface ClientState {
+  /** Texts of the server's messages, in their order. */
+  received: string[];
+  /** Messages that the server is not known to have. */
+  waiting: number;
+}
+
+const TEXT = "CAST(text AS BLOB) AS bytes";
+const decoder = new TextDecoder();
+
+/** Path of a server's database in its data directory. */
+export function serverDatabase(data: string): string {
+  return join(data, "hbserver.sqlite");
+}
+
+/** Path of a client's database in its data directory. */
+export function clientDatabase(data: string): string {
+  return join(data, "client.sqlite");
+}
+
+/** What the server with this data directory keeps; it may be running. */
+export function serverState(data: string): ServerState {
+  using database = new DatabaseSync(serverDatabase(data), { readOnly: true });
+  const count = (sql: string) => Number(database.prepare(sql).get()?.n);
+  const away = "direction = 'out' AND state IN ('queued', 'sent')";
+  return {
+    received: textsOf(database, "SELECT $ FROM message WHERE direction = 'in' ORDER BY seq"),
+    waiting: count(`SELECT count(*) AS n FROM message WHERE ${away}`),
+    waitingFiles: count(`SELECT count(*) AS n FROM file WHERE ${away}`),
+    unlisted: count(
+      `SELECT count(*) AS n FROM (
+         SELECT 1 FROM message LEFT JOIN event ON event.ref = message.seq AND event.kind = 'message'
+         GROUP BY message.seq HAVING count(event.seq) <> 1
+       )`,
+    ),
+    alerts: database.prepare("SELECT opened_at, cause FROM alert ORDER BY id").all()
+      .map((row) => ({ openedAt: Number(row.opened_at), cause: String(row.cause) })),
+  };
+}
+
+/** What the client with this data directory keeps; it may be running. */
+export function clientState(data: string): ClientState {
+  using database = new DatabaseSync(clientDatabase(data), { readOnly: true });
+  return {
+    received: textsOf(database, "SELECT $ FROM inbox ORDER BY seq"),
+    waiting: Number(database.prepare("SELECT count(*) AS n FROM outbox").get()?.n),
+  };
+}
+
+/** What `PRAGMA integrity_check` says of a database that nobody uses: `ok`, or what is damaged. */
+export function integrity(path: string): string {
+  using database = new DatabaseSync(path);
+  const rows = database.prepare("PRAGMA integrity_check").all();
+  return rows.map((row) => String(row.integrity_check)).join("; ");
+}
+
+/** The files under their final names in a folder; none where it does not exist. */
+export async function publishedFiles(folder: string): Promise<KnownFile[]> {
+  const found: KnownFile[] = [];
+  try {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (!isFile) continue;
+      found.push({ name, sha256: sha256(await Deno.readFile(join(folder, name))) });
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // Nothing has been received.
+  }
+  return found;
+}
+
+function textsOf(database: DatabaseSync, sql: string): string[] {
+  return database.prepare(sql.replace("$", TEXT)).all()
+    .map((row) => decoder.decode(row.bytes as Uint8Array));
+}
