@@ -109,6 +109,14 @@ export const SLOWEST_PREFIX_BYTES_PER_MS = 10_000;
 export const MAX_OUTBOX_MESSAGES = 1_000;
 /** Bytes of text that may wait for one peer. */
 export const MAX_OUTBOX_BYTES = 5 * 1024 * 1024;
+/** Time for which a receiver that has refused a message as `full` takes no other in its place, in milliseconds. */
+export const REFUSED_KEEP_MS = 60_000;
+/** Shortest time after which a message that was refused as `full` is sent again, in milliseconds. */
+export const RETRY_FULL_MIN_MS = 5_000;
+/** Longest time after which it is, in milliseconds; in between, so that many senders do not come back together. */
+export const RETRY_FULL_MAX_MS = 15_000;
+/** Entries in one JOURNAL; with the longest reasons they just fit a line. */
+export const MAX_JOURNAL_ENTRIES_PER_FRAME = 100;
 
 // ---------------------------------------------------------------------------------------------
 // Implementation

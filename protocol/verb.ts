@@ -13,6 +13,7 @@ import {
   KEY_ID_HEX_DIGITS,
   MAX_BUNDLE_ITEMS,
   MAX_CLIENT_NAME_CHARS,
+  MAX_JOURNAL_ENTRIES_PER_FRAME,
   MAX_MANIFEST_ENTRIES_PER_FRAME,
   MAX_MANIFEST_NUMBER,
   MAX_MESSAGE_BYTES,
@@ -25,6 +26,8 @@ import {
 const MAX_FEATURES = 32;
 const MAX_FEATURE_CHARS = 32;
 const MAX_RECEIPT_IDS = 1_000;
+/** Longest reason in an entry of a journal: 100 of them, in four bytes a character, fit a line. */
+const MAX_JOURNAL_REASON_CHARS = 100;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
@@ -50,6 +53,21 @@ const messageText = v.pipe(
   v.check((text) => text.isWellFormed(), "lone surrogate"),
   v.maxBytes(MAX_MESSAGE_BYTES),
 );
+
+const vitals = v.object({
+  cpu: v.optional(fraction),
+  mem: v.optional(fraction),
+  disk: v.optional(fraction),
+  up: v.optional(count),
+});
+const journalEntry = v.object({
+  seq: count,
+  at: count,
+  event: v.pipe(v.string(), v.regex(/^[a-z_]{1,32}$/)),
+  reason: v.optional(v.pipe(v.string(), v.maxLength(MAX_JOURNAL_REASON_CHARS))),
+  ms: v.optional(count),
+  vitals: v.optional(vitals),
+});
 
 const fileNumber = v.pipe(count, v.maxValue(MAX_MANIFEST_NUMBER));
 
@@ -113,12 +131,7 @@ const SCHEMAS = {
   HEARTBEAT: v.object({
     seq: count,
     at: count,
-    vitals: v.optional(v.object({
-      cpu: v.optional(fraction),
-      mem: v.optional(fraction),
-      disk: v.optional(fraction),
-      up: v.optional(count),
-    })),
+    vitals: v.optional(vitals),
   }),
   BEAT: v.object({ seq: count, at: count }),
   PING: v.object({ n: count }),
@@ -128,6 +141,17 @@ const SCHEMAS = {
     ids: v.pipe(v.array(uuid), v.minLength(1), v.maxLength(MAX_RECEIPT_IDS)),
     state: v.picklist(["stored", "shown"]),
   }),
+  JOURNAL: v.object({
+    journal: uuid,
+    at: count,
+    dropped: v.optional(count, 0),
+    entries: v.pipe(
+      v.array(journalEntry),
+      v.minLength(1),
+      v.maxLength(MAX_JOURNAL_ENTRIES_PER_FRAME),
+    ),
+  }),
+  JOURNALED: v.object({ journal: uuid, seq: count }),
   BYE: v.object({ reason: v.picklist(BYE_REASONS), back_in: v.optional(count) }),
   // A bad path or size is answered with REJECT and not as a bad field, so both are checked later.
   FILE: v.object({

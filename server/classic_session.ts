@@ -264,13 +264,13 @@ class ClassicSession implements Link {
   }
 
   async #deliver(): Promise<void> {
-    const { log, store, timeline } = this.#parts;
+    const { clock, log, store, timeline } = this.#parts;
     const { id, name } = this.#member.record;
     try {
       for (const message of await store.waitingMessages(id)) {
         if (this.#receiving || this.#connection.closed) return;
         await this.#connection.write(classicText(message.text));
-        await store.markMessages(id, { ids: [message.id], state: "sent" });
+        await store.markMessages(id, { ids: [message.id], state: "sent", at: clock.wall() });
         timeline.changed();
       }
     } catch (error) {

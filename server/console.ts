@@ -9,7 +9,7 @@ import { type LineEditor, openLineEditor } from "../platform/line_editor.ts";
 import type { Terminal } from "../platform/terminal.ts";
 import type { Notice } from "./alarm.ts";
 import { OperationError, type Operations } from "./operations.ts";
-import type { PushNotice } from "./parts.ts";
+import type { IncomingMessage, MessageReceipt, PushNotice } from "./parts.ts";
 
 const HELP = [
   "@NAME text      write to a client (@all, or @TAG for everyone with that tag)",
@@ -21,6 +21,9 @@ const HELP = [
   "/help           this list",
   "/quit           stop the server",
 ];
+
+/** Typed messages whose way is followed at a time. */
+const MAX_TYPED = 200;
 
 /** What the console needs. */
 export interface ConsoleOptions {
@@ -37,8 +40,10 @@ export interface ConsoleOptions {
 
 /** An open console. */
 export interface OperatorConsole extends Disposable {
-  /** Shows a message of a client, which the next bare line answers. */
-  onMessage(from: string, text: string): void;
+  /** Shows a message of a client, which the next bare line answers, and has the client told when a person reads along. */
+  onMessage(message: IncomingMessage): void;
+  /** Shows how far a message has come that was typed here for one client. */
+  onReceipt(receipt: MessageReceipt): void;
   /** Rings for an alert; the log shows its words. */
   onNotice(notice: Notice): void;
   /** Shows what became of a file for a client. */
@@ -54,6 +59,8 @@ class Console implements OperatorConsole {
   #options: ConsoleOptions;
   #editor: LineEditor;
   #lastSender: string | undefined;
+  /** Ids of messages for one client that were typed here, the newest last. */
+  #typed = new Set<string>();
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
@@ -69,9 +76,21 @@ class Console implements OperatorConsole {
     if (terminal.isInteractive) terminal.talk('Type "/help" for what you can do here.');
   }
 
-  onMessage(from: string, text: string): void {
+  onMessage({ id, client, from, text }: IncomingMessage): void {
+    const { operations, terminal } = this.#options;
     this.#lastSender = from;
-    this.#options.terminal.talk([{ text: `${from}: `, style: "cyan" }, text]);
+    terminal.talk([{ text: `${from}: `, style: "cyan" }, text]);
+    if (!terminal.isInteractive) return;
+    operations.messagesShown(client, [id]).catch((error) =>
+      terminal.error("hbserver", `Cannot note that a message was shown: ${error.message}`)
+    );
+  }
+
+  onReceipt({ id, to, text, state }: MessageReceipt): void {
+    if (!this.#typed.has(id) || state === "sent") return;
+    if (state !== "stored") this.#typed.delete(id);
+    const what = state === "expired" ? "expired, not delivered to" : `${state} at`;
+    this.#options.terminal.talk([{ text: `${what} ${to}: ${text}`, style: "dim" }]);
   }
 
   onNotice({ kind }: Notice): void {
@@ -161,7 +180,17 @@ class Console implements OperatorConsole {
   }
 
   async #send(who: string, text: string): Promise<void> {
-    await this.#options.operations.message(who, text);
-    this.#options.terminal.talk([{ text: `-> ${who}: `, style: "dim" }, text]);
+    const { operations, terminal } = this.#options;
+    const { ids, away } = await operations.message(who, text);
+    terminal.talk([{ text: `-> ${who}: `, style: "dim" }, text]);
+    if (away.length > 0) {
+      const whom = ids.length === 1 ? "it is" : `${away.length} of ${ids.length} are`;
+      terminal.talk([{ text: `queued: ${whom} away and will get it later`, style: "dim" }]);
+    }
+    const [id] = ids;
+    if (ids.length > 1 || id === undefined) return;
+    this.#typed.add(id);
+    const [oldest] = this.#typed;
+    if (this.#typed.size > MAX_TYPED && oldest !== undefined) this.#typed.delete(oldest);
   }
 }

@@ -65,6 +65,10 @@ async function begin({ interactive = true }: { interactive?: boolean } = {}) {
   };
 }
 
+function said(from: string, text: string) {
+  return { id: "m1", client: "k1", from, text };
+}
+
 Deno.test("the console greets a person, and nobody on a pipe", async () => {
   await using place = await begin();
   assertStringIncludes(place.take(), "/help");
@@ -75,7 +79,7 @@ Deno.test("the console greets a person, and nobody on a pipe", async () => {
 Deno.test("the console shows a message with control characters made visible", async () => {
   await using place = await begin();
   place.take();
-  place.operatorConsole.onMessage("till-3", "on \u001b[2J fire\u202e");
+  place.operatorConsole.onMessage(said("till-3", "on \u001b[2J fire\u202e"));
   const shown = place.take();
   assertStringIncludes(shown, "till-3: on ");
   assert(!shown.includes("\u001b") && !shown.includes("\u202e"), shown);
@@ -95,8 +99,8 @@ Deno.test("the console answers whoever wrote last", async () => {
   const first = await server.connect(await server.enrol("till-3"));
   const second = await server.connect(await server.enrol("till-4"));
   assertStringIncludes(await type("hello?"), "Nobody has written yet");
-  operatorConsole.onMessage("till-4", "hi");
-  operatorConsole.onMessage("till-3", "me too");
+  operatorConsole.onMessage(said("till-4", "hi"));
+  operatorConsole.onMessage(said("till-3", "me too"));
   assertEquals(await type("coming"), "-> till-3: coming\n");
   assertEquals((await first.expect("MESSAGE")).text, "coming");
   second.send({ verb: "HEARTBEAT", seq: 0, at: 1 });

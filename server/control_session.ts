@@ -18,8 +18,9 @@ import { ackFrame } from "./ack.ts";
 import { farewell } from "./farewell.ts";
 import { FrameReader } from "../platform/frame_reader.ts";
 import { handleHeartbeat } from "./handle_heartbeat.ts";
-import { deliverMessages, handleMessage, handleReceipt } from "./handle_message.ts";
 import { PushDelivery } from "./handle_push.ts";
+import { MessageDelivery } from "./message_delivery.ts";
+import { MessageIntake } from "./message_intake.ts";
 import type { ServerParts } from "./parts.ts";
 import type { Cause } from "./presence.ts";
 import { recordPushRejected, recordPushStored } from "./record_push.ts";
@@ -60,10 +61,9 @@ export class ControlSession implements Link, Session {
   readonly member: Member;
   readonly parts: ServerParts;
   readonly isAgent: boolean;
-  readonly sentMessages = new Set<string>();
-  storing = 0;
-  stored: (() => void) | undefined;
   #guest: Guest;
+  readonly #intake: MessageIntake;
+  readonly #messages: MessageDelivery;
   #pushes: PushDelivery;
   #ending: Ending = { kind: "lost" };
   #frames: FrameReader;
@@ -81,6 +81,8 @@ export class ControlSession implements Link, Session {
     this.epoch = guest.admitted.epoch;
     this.isAgent = guest.admitted.role === "agent";
     this.member = parts.roster.admit(guest.record);
+    this.#intake = new MessageIntake(this);
+    this.#messages = new MessageDelivery(this);
     this.#pushes = new PushDelivery(this);
   }
 
@@ -114,7 +116,7 @@ export class ControlSession implements Link, Session {
 
   /** @inheritdoc */
   deliver(): void {
-    void deliverMessages(this);
+    void this.#messages.deliver();
     if (this.isAgent) void this.#pushes.deliver();
   }
 
@@ -197,9 +199,9 @@ export class ControlSession implements Link, Session {
       case "PONG":
         return this.#onPong(frame);
       case "MESSAGE":
-        return await handleMessage(frame, this);
+        return await this.#intake.take(frame);
       case "RECEIPT":
-        return await handleReceipt(frame, this);
+        return await this.#messages.receipted(frame);
       case "STORED":
         if (this.isAgent) return await recordPushStored(frame, this);
         break;
@@ -207,7 +209,9 @@ export class ControlSession implements Link, Session {
         if (this.isAgent) return await recordPushRejected(frame, this);
         break;
       case "REFUSE":
-        return; // An answer that changes nothing here.
+        // Any other refusal is an answer that changes nothing here.
+        if (frame.code === "full" && frame.id !== undefined) this.#messages.refused();
+        return;
       default:
         break;
     }
@@ -251,7 +255,8 @@ export class ControlSession implements Link, Session {
     this.#stallTimer?.cancel();
     this.#pushes[Symbol.dispose]();
     this.connection.close();
-    this.stored?.();
+    this.#intake.end();
+    this.#messages[Symbol.dispose]();
     this.member.others.delete(this);
     if (!this.isAgent) return;
     if (this.member.agent === this) this.member.agent = undefined;

@@ -333,7 +333,7 @@ for (const [bytes, taken] of [[MAX_LINE_BYTES - 1, true], [MAX_LINE_BYTES, true]
 Deno.test("[HB-50] a session sends RECEIPT only when the message is committed", async () => {
   await using place = await begin();
   const { server, peer } = place;
-  const release = server.hold("receiveMessage");
+  const release = server.hold("receiveMessages");
   peer.send(message(1));
   await handled(peer, 1); // A slow disk holds no heartbeat up either.
   assertEquals(server.messages, []);
@@ -368,22 +368,24 @@ Deno.test("[HB-51] a session takes pipelined messages in their order", async () 
   await using place = await begin();
   const { server, peer } = place;
   for (let number = 0; number < 600; number++) peer.send(message(number));
-  for (let number = 0; number < 600; number++) {
-    assertEquals((await peer.expect("RECEIPT")).ids, [uuid(number)]);
-  }
+  const receipted: string[] = [];
+  while (receipted.length < 600) receipted.push(...(await peer.expect("RECEIPT")).ids);
+  assertEquals(receipted, Array.from({ length: 600 }, (_, number) => uuid(number)));
   assertEquals(server.messages.map(({ id }) => id), Array.from({ length: 600 }, (_, n) => uuid(n)));
 });
 
 Deno.test("a session reads no further while 256 messages wait for the disk", async () => {
   await using place = await begin();
   const { server, peer } = place;
-  const release = server.hold("receiveMessage");
-  for (let number = 0; number < 300; number++) peer.send(message(number));
-  await server.until(() => server.waiting("receiveMessage") >= 256);
+  const release = server.hold("receiveMessages");
+  for (let number = 0; number < 256; number++) peer.send(message(number));
+  await server.until(() => server.waiting("receiveMessages") === 1);
+  peer.send(heartbeat(1));
   await server.clock.advance(0);
-  assertEquals(server.waiting("receiveMessage"), 256);
   release();
-  for (let number = 0; number < 300; number++) await peer.expect("RECEIPT");
+  let receipted = 0;
+  while (receipted < 256) receipted += (await peer.expect("RECEIPT")).ids.length;
+  assertEquals((await peer.expect("BEAT")).seq, 1, "read only when there was room again");
 });
 
 Deno.test("[HB-52] a session takes 16 KiB of text and refuses one byte more", async () => {
@@ -411,14 +413,113 @@ Deno.test("[HB-52] a session stores text as it is, control and bidi characters i
 Deno.test("[HB-54] a session refuses a message that cannot be stored, by its id", async () => {
   await using place = await begin();
   const { server, peer } = place;
-  server.fail("receiveMessage", new StoreError("Cannot use the database", { full: true }));
+  server.fail("receiveMessages", new StoreError("Cannot use the database", { full: true }));
   peer.send(message(1));
   const { code, id } = await peer.expect("REFUSE");
   assertEquals([code, id], ["full", uuid(1)]);
-  server.fail("receiveMessage", undefined);
+  server.fail("receiveMessages", undefined);
   peer.send(message(1));
   assertEquals((await peer.expect("RECEIPT")).ids, [uuid(1)]);
   assertEquals(server.messages.length, 1);
+});
+
+Deno.test("[HB-56] a session takes nothing in the place of a message that it has refused, for 60 s", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  const refusal = async () => (await peer.expect("REFUSE")).id;
+  server.fail("receiveMessages", new StoreError("Cannot use the database", { full: true }));
+  for (const number of [1, 2]) peer.send(message(number));
+  assertEquals([await refusal(), await refusal()], [uuid(1), uuid(2)]);
+  server.fail("receiveMessages", undefined);
+  peer.send(message(3));
+  assertEquals(await refusal(), uuid(3), "it would overtake the first");
+  for (const number of [1, 2, 3]) peer.send(message(number));
+  const stored: string[] = [];
+  while (stored.length < 3) stored.push(...(await peer.expect("RECEIPT")).ids);
+  assertEquals(server.messages.map(({ id }) => id), [1, 2, 3].map(uuid));
+  server.fail("receiveMessages", new StoreError("Cannot use the database", { full: true }));
+  peer.send(message(4));
+  assertEquals(await refusal(), uuid(4));
+  server.fail("receiveMessages", undefined);
+  await server.clock.advance(59_999);
+  peer.send(message(5));
+  assertEquals(await refusal(), uuid(5));
+  await server.clock.advance(1);
+  peer.send(message(5));
+  assertEquals((await peer.expect("RECEIPT")).ids, [uuid(5)], "its sender has given the other up");
+});
+
+Deno.test("[HB-56] a session sends again, in order, what its client had no space for", async () => {
+  await using place = await begin();
+  const { server, till, peer } = place;
+  for (const number of [1, 2, 3]) await queue(server, till.keyId, number);
+  for (let turn = 0; turn < 3; turn++) await peer.expect("MESSAGE");
+  peer.send({ verb: "RECEIPT", ids: [uuid(1)], state: "stored" });
+  for (const number of [2, 3]) {
+    peer.send({ verb: "REFUSE", code: "full", reason: "no space", id: uuid(number) });
+  }
+  await handled(peer);
+  await queue(server, till.keyId, 4);
+  await server.clock.advance(9_999);
+  await handled(peer, 1);
+  await server.clock.advance(1);
+  for (const number of [2, 3, 4]) assertEquals((await peer.expect("MESSAGE")).id, uuid(number));
+});
+
+Deno.test("a client is told once, now or later, that the operator was shown its message", async () => {
+  await using place = await begin();
+  const { server, till, peer } = place;
+  for (const number of [1, 2]) {
+    peer.send(message(number));
+    await peer.expect("RECEIPT");
+  }
+  const show = async (number: number) => {
+    const how = { ids: [uuid(number)], at: server.clock.wall() };
+    await server.parts.store.markIncomingShown(till.keyId, how);
+    server.parts.roster.get(till.keyId)?.agent?.deliver();
+  };
+  await show(1);
+  assertEquals(await peer.expect("RECEIPT"), {
+    verb: "RECEIPT",
+    ids: [uuid(1)],
+    state: "shown",
+  });
+  await peer.close();
+  await show(2);
+  const back = await server.connect(till);
+  assertEquals((await back.expect("RECEIPT")).ids, [uuid(2)]);
+});
+
+Deno.test("messages that wait for a week come once, in order, marked with the real times", async () => {
+  await using server = await FakeServer.start();
+  const till = await server.enrol("till-3");
+  const week = 7 * 24 * 3_600_000;
+  const queuedAt: number[] = [];
+  for (let number = 0; number < 500; number++) {
+    queuedAt.push(server.clock.wall());
+    await queue(server, till.keyId, number);
+    await server.clock.advance(week / 500);
+  }
+  const peer = await server.connect(till);
+  const ids: string[] = [];
+  for (let number = 0; number < 500; number++) {
+    const { id, at } = await peer.expect("MESSAGE");
+    assertEquals(at, queuedAt[number]);
+    ids.push(id);
+  }
+  assertEquals(ids, Array.from({ length: 500 }, (_, number) => uuid(number)));
+  await handled(peer);
+  const storedAt = server.clock.wall();
+  peer.send({ verb: "RECEIPT", ids, state: "stored" });
+  await handled(peer, 1);
+  await server.clock.advance(1_234);
+  peer.send({ verb: "RECEIPT", ids: [uuid(7)], state: "shown" });
+  await handled(peer, 2);
+  const lines = server.tables.events({ kinds: ["message"] });
+  assertEquals(lines.map(({ at }) => at), queuedAt);
+  assertEquals(lines.map(({ message }) => message?.storedAt), ids.map(() => storedAt));
+  assertEquals(lines[7]?.message?.shownAt, storedAt + 1_234);
+  assertEquals(server.tables.waitingMessages(till.keyId), []);
 });
 
 Deno.test("a session delivers what waits, in order, and marks how far it has come", async () => {
@@ -543,7 +644,7 @@ Deno.test("a replaced session that ends late does not take the newer one down", 
   const till = await server.enrol("till-3");
   // Its buffer is full, so that its goodbye cannot leave.
   const old = await server.connect(till, { bufferBytes: 700 });
-  const stuck = server.hold("receiveMessage");
+  const stuck = server.hold("receiveMessages");
   old.send(message(1));
   const young = await server.connect(till, { epoch: 2 });
   await handled(young);

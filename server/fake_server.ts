@@ -22,7 +22,7 @@ import { FakePeer } from "./fake_peer.ts";
 import { commitGroup, type StoreMethod } from "./group_commit.ts";
 import { Lobby, type LobbyLimits } from "./lobby.ts";
 import { Outgoing, type OutgoingOptions } from "./outgoing.ts";
-import type { IncomingMessage, PushNotice, ServerParts } from "./parts.ts";
+import type { IncomingMessage, MessageReceipt, PushNotice, ServerParts } from "./parts.ts";
 import { timingOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
 import { type Store, StoreError } from "./store.ts";
@@ -95,6 +95,8 @@ export class FakeServer implements AsyncDisposable {
   readonly clock = new FakeClock();
   /** Every message that was handed to whoever shows messages. */
   readonly messages: IncomingMessage[] = [];
+  /** Every step of a message to a client. */
+  readonly receipts: MessageReceipt[] = [];
   /** Every published file. */
   readonly files: { from: string; path: string; bytes: number }[] = [];
   /** What became of every pushed file. */
@@ -311,6 +313,7 @@ export class FakeServer implements AsyncDisposable {
       randomBytes: systemRandomBytes,
       newId,
       onMessage: (message) => void this.messages.push(message),
+      onReceipt: (receipt) => void this.receipts.push(receipt),
       onFile: (file) => void this.files.push(file),
       onPush: (notice) => void this.pushes.push(notice),
     };

@@ -139,6 +139,10 @@ function iso(at: number): string {
   return new Date(at).toISOString();
 }
 
+function isoOrNull(at: number | undefined): string | null {
+  return at === undefined ? null : iso(at);
+}
+
 function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms * 1000) / 1000;
 }
@@ -195,7 +199,7 @@ export function alertView(alert: AlertRecord): AlertView {
     state: alert.state,
     cause: alert.cause,
     opened_at: iso(alert.openedAt),
-    resolved_at: alert.resolvedAt === undefined ? null : iso(alert.resolvedAt),
+    resolved_at: isoOrNull(alert.resolvedAt),
     acked_by: null,
     note: null,
     evidence: alert.evidence,
@@ -217,5 +221,8 @@ export function eventView(event: EventRecord): EventView {
     to: incoming ? SERVER : client,
     text: message.text,
     state: message.state,
+    expires_at: isoOrNull(message.expiresAt),
+    stored_at: isoOrNull(message.storedAt),
+    shown_at: isoOrNull(message.shownAt),
   };
 }

@@ -194,10 +194,19 @@ Deno.test("eventView() gives messages the fields of the contract, both ways", ()
     eventView({
       ...event,
       kind: "message",
-      message: { id: "m1", direction, text: "hello", state: "stored" },
+      message: {
+        id: "m1",
+        direction,
+        text: "hello",
+        state: "stored",
+        expiresAt: undefined,
+        storedAt: WALL + 1_000,
+        shownAt: undefined,
+      },
     });
   const head = { at: "2026-11-22T10:00:00.000Z", client: "till-3", kind: "message", id: "m1" };
-  const tail = { text: "hello", state: "stored" };
+  const times = { expires_at: null, stored_at: "2026-11-22T10:00:01.000Z", shown_at: null };
+  const tail = { text: "hello", state: "stored", ...times };
   assertEquals(view("in"), { ...head, from: "till-3", to: "server", ...tail });
   assertEquals(view("out"), { ...head, from: "server", to: "till-3", ...tail });
 });

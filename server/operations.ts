@@ -4,6 +4,7 @@
  * @module
  */
 
+import { failpoint } from "../platform/failpoint.ts";
 import {
   encodeJoinKey,
   INVITE_SECRET_BYTES,
@@ -136,8 +137,15 @@ export class Operations {
     );
   }
 
-  /** Queues a message for everyone that `who` means; the ids, one per client. */
-  async message(who: string, text: string): Promise<{ ids: string[] }> {
+  /**
+   * Queues a message for everyone that `who` means: the ids, one per client, and the names of those who are away. After
+   * `expiresMs` it is not delivered any more.
+   */
+  async message(
+    who: string,
+    text: string,
+    { expiresMs }: { expiresMs?: number | undefined } = {},
+  ): Promise<{ ids: string[]; away: string[] }> {
     const wellFormed = text.toWellFormed();
     if (text === "") throw new OperationError("bad_request", "Cannot send a message: it is empty");
     const bytes = new TextEncoder().encode(wellFormed).length;
@@ -147,20 +155,29 @@ export class Operations {
         `Cannot send a message as it must be <= ${MAX_MESSAGE_BYTES} bytes: it has ${bytes}`,
       );
     }
-    const ids = [];
-    const refused = [];
-    for (const member of this.#resolve(who)) {
-      const id = await this.#queue(member, wellFormed);
-      if (id === undefined) refused.push(member.record.name);
-      else ids.push(id);
+    if (expiresMs !== undefined && !(expiresMs > 0 && expiresMs <= MAX_TTL_MS)) {
+      throw new OperationError(
+        "bad_request",
+        "Cannot send a message as its --expires must be above 0 and at most a year",
+      );
     }
+    const members = this.#resolve(who);
+    // All at once, so that they share commits.
+    const outcomes = await Promise.all(members.map(async (member) => {
+      const { name } = member.record;
+      try {
+        return { name, id: await this.#queue(member, wellFormed, expiresMs) };
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        return { name, error };
+      }
+    }));
+    failpoint("message_queued");
     this.#parts.timeline.changed();
-    if (refused.length === 0) return { ids };
-    throw new OperationError(
-      "queue_full",
-      `Cannot queue a message for ${refused.join(", ")}: the queue is full`,
-      "the machine has been away for long; what waits for it is kept and will be delivered",
-    );
+    refuseUnqueued(outcomes);
+    const away = members.filter((member) => talkingLink(member) === undefined)
+      .map(({ record }) => record.name);
+    return { ids: outcomes.flatMap(({ id }) => id ?? []), away };
   }
 
   /** How far messages to clients have come. */
@@ -240,11 +257,24 @@ export class Operations {
     return { revoked: name };
   }
 
-  async #queue(member: Member, text: string): Promise<string | undefined> {
+  /** Notes that the operator was shown messages of a client, and tells it now or when it is connected. */
+  async messagesShown(client: string, ids: string[]): Promise<void> {
+    const { clock, roster, store } = this.#parts;
+    await store.markIncomingShown(client, { ids, at: clock.wall() });
+    roster.get(client)?.agent?.deliver();
+  }
+
+  async #queue(
+    member: Member,
+    text: string,
+    expiresMs: number | undefined,
+  ): Promise<string | undefined> {
     const { clock, newId, store } = this.#parts;
     const id = newId();
     const { id: client } = member.record;
-    if (!await store.queueMessage({ id, client, at: clock.wall(), text })) return undefined;
+    const at = clock.wall();
+    const expiresAt = expiresMs === undefined ? undefined : at + Math.ceil(expiresMs);
+    if (!await store.queueMessage({ id, client, at, text, expiresAt })) return undefined;
     talkingLink(member)?.deliver();
     return id;
   }
@@ -306,6 +336,27 @@ export class Operations {
     if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) refuse("its life must be above 0 and at most a year");
     if (name !== undefined && uses > 1) refuse("a name is for one machine, so --uses must be 1");
   }
+}
+
+/** Throws when a message could not be queued for everybody, with the names of those. */
+function refuseUnqueued(outcomes: { name: string; id?: string | undefined; error?: StoreError }[]) {
+  const unqueued = outcomes.filter(({ id }) => id === undefined);
+  if (unqueued.length === 0) return;
+  const names = unqueued.map(({ name }) => name).join(", ");
+  const failure = unqueued.find(({ error }) => error !== undefined)?.error;
+  if (failure === undefined) {
+    throw new OperationError(
+      "queue_full",
+      `Cannot queue a message for ${names}: the queue is full`,
+      "the machine has been away for long; what waits for it is kept and will be delivered",
+    );
+  }
+  if (!failure.full) throw failure;
+  throw new OperationError(
+    "no_space",
+    `Cannot queue a message for ${names}: the server's disk is full`,
+    "make room on the disk of the server's data directory",
+  );
 }
 
 /** The connection that messages to a client go to: its agent's, or the classic one that chatted last. */

@@ -7,6 +7,7 @@
 import type { Invocation } from "../platform/option_spec.ts";
 import { defineProgram } from "../platform/option_table.ts";
 import { DEFAULT_PORT } from "../protocol/mod.ts";
+import { EVENT_KINDS } from "./store_record.ts";
 
 /** The table of `hbserver`. */
 export const HBSERVER = defineProgram({
@@ -176,11 +177,19 @@ export const HBSERVER = defineProgram({
       commandLineOnly: true,
       help: "Wait until every client has stored it, or refused it.",
     },
+    expires: {
+      kind: "duration",
+      commands: ["message"],
+      commandLineOnly: true,
+      min: 1,
+      max: 366 * 24 * 3_600_000,
+      help: "Do not deliver it any more after so long, such as 2h (never expires unless set).",
+    },
     kind: {
       kind: "choice",
       commands: ["log"],
       commandLineOnly: true,
-      choices: ["beat", "state", "message", "file", "alert", "audit"],
+      choices: [...EVENT_KINDS],
       repeatable: true,
       help: "Only these kinds of lines.",
     },

@@ -11,6 +11,7 @@ import type { Outgoing } from "./outgoing.ts";
 import type { Timing } from "./presence.ts";
 import type { Roster } from "./roster.ts";
 import type { Store } from "./store.ts";
+import type { MessageState } from "./store_record.ts";
 import type { Timeline } from "./timeline.ts";
 import type { TransferLocks } from "./transfer_locks.ts";
 import type { Vault } from "./vault.ts";
@@ -26,6 +27,18 @@ export interface IncomingMessage {
   from: string;
   /** What it says, as it came: whoever prints it makes control characters visible. */
   text: string;
+}
+
+/** How far a message to a client has come. */
+export interface MessageReceipt {
+  /** The message's id. */
+  id: string;
+  /** Name of the client. */
+  to: string;
+  /** What it says. */
+  text: string;
+  /** What it has come to. */
+  state: MessageState;
 }
 
 /** What became of a file that was pushed to a client. */
@@ -55,6 +68,8 @@ export interface ServerParts {
   newId: () => string;
   /** Called after a message has been stored; whoever shows messages subscribes here. */
   onMessage: (message: IncomingMessage) => void;
+  /** Called after it has been recorded how far a message to a client has come. */
+  onReceipt: (receipt: MessageReceipt) => void;
   /** Called after a file has been published. */
   onFile: (file: { from: string; path: string; bytes: number }) => void;
   /** Called after a client's answer to a push has been recorded. */

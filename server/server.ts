@@ -27,7 +27,7 @@ import {
 import { Lobby, type LobbyLimits, MAX_CONNECTIONS, MAX_TLS_CONNECTIONS } from "./lobby.ts";
 import { Operations } from "./operations.ts";
 import { Outgoing, roomOn } from "./outgoing.ts";
-import type { IncomingMessage, PushNotice, ServerParts } from "./parts.ts";
+import type { IncomingMessage, MessageReceipt, PushNotice, ServerParts } from "./parts.ts";
 import { timingOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
 import { openStore, type Store } from "./store.ts";
@@ -42,6 +42,9 @@ import { Watch } from "./watch.ts";
 const SHUTDOWN_MS = 3_000;
 /** Old lines of the timeline are looked for this often, in milliseconds. */
 const PRUNE_MS = 3_600_000;
+
+/** Messages whose time is over are looked for this often, in milliseconds. */
+const EXPIRE_MS = 5_000;
 
 /** Settings of {@linkcode startServer}. */
 export interface ServerOptions {
@@ -100,6 +103,8 @@ export interface ServerOptions {
   minFreeBytes?: number | undefined;
   /** Called for every message of a client, after it has been stored. */
   onMessage?: (message: IncomingMessage) => void;
+  /** Called for every step of a message to a client, after it has been recorded. */
+  onReceipt?: (receipt: MessageReceipt) => void;
   /** Called for every alert and recovery, after it has been stored. */
   onNotice?: (notice: Notice) => void;
   /** Called for every received file, after it has been published. */
@@ -146,6 +151,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await parts.outgoing.sweep(() => store.outgoingContents());
   restore(await store.clients(), parts);
   startPruning(parts, stack);
+  startExpiring(parts, stack);
   const listener = openPort(options, { identity, parts, stack });
   const address = listener.addr;
   const policy = { plaintext: options.plaintext === true, open: options.open === true };
@@ -257,6 +263,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     randomBytes: systemRandomBytes,
     newId,
     onMessage: options.onMessage ?? (() => {}),
+    onReceipt: options.onReceipt ?? (() => {}),
     onFile: options.onFile ?? (() => {}),
     onPush: options.onPush ?? (() => {}),
   };
@@ -302,6 +309,27 @@ function startPruning(parts: ServerParts, stack: AsyncDisposableStack): void {
     timer = clock.after(PRUNE_MS, () => void prune());
   };
   let timer = clock.after(PRUNE_MS, () => void prune());
+  stack.defer(() => timer.cancel());
+}
+
+function startExpiring(
+  { clock, log, roster, store, timeline, ...parts }: ServerParts,
+  stack: AsyncDisposableStack,
+): void {
+  const expire = async () => {
+    try {
+      const expired = await store.expireMessages(clock.wall());
+      if (expired.length > 0) timeline.changed();
+      for (const { id, client, text } of expired) {
+        const to = roster.get(client)?.record.name ?? client;
+        parts.onReceipt({ id, to, text, state: "expired" });
+      }
+    } catch (error) {
+      log.error("Cannot let messages expire: {error}", { error: String(error) });
+    }
+    timer = clock.after(EXPIRE_MS, () => void expire());
+  };
+  let timer = clock.after(EXPIRE_MS, () => void expire());
   stack.defer(() => timer.cancel());
 }
 

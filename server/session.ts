@@ -17,12 +17,6 @@ export interface Session {
   readonly client: string;
   /** Whether it counts as presence. */
   readonly isAgent: boolean;
-  /** Messages that this session has sent and that have no receipt yet; bounded by the queue's bound. */
-  readonly sentMessages: Set<string>;
-  /** Messages of the peer that are being stored. */
-  storing: number;
-  /** Woken when one of them is stored. */
-  stored: (() => void) | undefined;
   /** Sends PING; the answer measures the round trip and refutes silence. */
   ping(): void;
 }

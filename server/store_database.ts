@@ -18,6 +18,7 @@ import type {
   EventRecord,
   FileRecord,
   InviteRecord,
+  MessageProgress,
   MessageRecord,
   MessageState,
   NewPush,
@@ -29,6 +30,8 @@ import type {
 export const MAX_ROWS = 10_000;
 /** Files that may wait for one client. */
 export const MAX_WAITING_PUSHES = 1_000;
+/** Journals of one client of which it is known how far they have been read; a new data directory begins a new one. */
+const MAX_JOURNALS = 10;
 /** Heartbeats older than this are removed, in milliseconds. */
 const KEEP_BEATS_MS = 7 * 24 * 3_600_000;
 /** Everything else of the timeline is removed after this, in milliseconds. */
@@ -42,6 +45,9 @@ const WAITING = `message.client = ? AND direction = 'out' AND message.state IN (
 
 /** A file to a client that it has neither stored nor refused. */
 const PUSH_WAITS = "direction = 'out' AND file.state IN ('queued', 'sent')";
+
+/** The states of a message to a client, in the order in which it comes to them. */
+const PROGRESS: readonly MessageState[] = ["queued", "sent", "expired", "stored", "shown"];
 
 /** A message's text as bytes: as text, `node:sqlite` would end it at the first NUL. */
 const TEXT = "CAST(message.text AS BLOB) AS text_bytes";
@@ -247,13 +253,14 @@ export class StoreDatabase {
     message: { id: string; client: string; sentAt: number; at: number; text: string },
   ): boolean {
     const { changes, lastInsertRowid } = this.#run(
-      `INSERT INTO message (id, client, direction, sent_at, at, text, state)
-       VALUES (?, ?, 'in', ?, ?, ?, 'stored') ON CONFLICT DO NOTHING`,
+      `INSERT INTO message (id, client, direction, sent_at, at, text, state, stored_at)
+       VALUES (?, ?, 'in', ?, ?, ?, 'stored', ?) ON CONFLICT DO NOTHING`,
       message.id,
       message.client,
       message.sentAt,
       message.at,
       message.text,
+      message.at,
     );
     if (changes === 0) return false;
     const ref = Number(lastInsertRowid);
@@ -261,8 +268,48 @@ export class StoreDatabase {
     return true;
   }
 
+  /** Stores messages of one client in their order, all or none; the ids that have not been seen before. */
+  receiveMessages(
+    client: string,
+    { messages, at }: { messages: { id: string; sentAt: number; text: string }[]; at: number },
+  ): string[] {
+    return messages.filter((message) => this.receiveMessage({ ...message, client, at }))
+      .map(({ id }) => id);
+  }
+
+  /** Notes that messages of a client were shown to the operator. */
+  markIncomingShown(client: string, { ids, at }: { ids: string[]; at: number }): void {
+    this.#run(
+      `UPDATE message SET state = 'shown', shown_at = ? WHERE client = ? AND direction = 'in'
+       AND state = 'stored' AND id IN (SELECT value FROM json_each(?))`,
+      at,
+      client,
+      JSON.stringify(ids),
+    );
+  }
+
+  /** Messages of a client that were shown and of which it is told now; at most `limit`, the oldest first. */
+  takeUntoldShown(client: string, limit: number): string[] {
+    return this.#all(
+      `UPDATE message SET told = 1 WHERE seq IN (SELECT seq FROM message
+         WHERE client = ? AND direction = 'in' AND state = 'shown' AND told = 0 ORDER BY seq LIMIT ?)
+       RETURNING id`,
+      client,
+      limit,
+    ).map((row) => String(row.id));
+  }
+
   /** Queues a message for a client; false when its queue is full. */
-  queueMessage(message: { id: string; client: string; at: number; text: string }): boolean {
+  queueMessage(
+    message: {
+      id: string;
+      client: string;
+      at: number;
+      text: string;
+      /** When it is no longer to be delivered; undefined for never. */
+      expiresAt?: number | undefined;
+    },
+  ): boolean {
     const waiting = this.#get(
       `SELECT count(*) AS messages, coalesce(sum(length(CAST(text AS BLOB))), 0) AS bytes
        FROM message JOIN client ON client.id = message.client WHERE ${WAITING}`,
@@ -274,41 +321,63 @@ export class StoreDatabase {
       Number(waiting?.bytes) + bytes > MAX_OUTBOX_BYTES
     ) return false;
     const { lastInsertRowid } = this.#run(
-      `INSERT INTO message (id, client, direction, sent_at, at, text, state)
-       VALUES (?, ?, 'out', ?, ?, ?, 'queued')`,
+      `INSERT INTO message (id, client, direction, sent_at, at, text, state, expires_at)
+       VALUES (?, ?, 'out', ?, ?, ?, 'queued', ?)`,
       message.id,
       message.client,
       message.at,
       message.at,
       message.text,
+      message.expiresAt ?? null,
     );
     const ref = Number(lastInsertRowid);
     this.#addEvent({ at: message.at, client: message.client, kind: "message", ref, data: {} });
     return true;
   }
 
-  /** What waits for a client, oldest first. */
-  waitingMessages(client: string): MessageRecord[] {
+  /** What waits for a client behind a place, oldest first. */
+  waitingMessages(
+    client: string,
+    { afterSeq = 0, limit = MAX_OUTBOX_MESSAGES }: { afterSeq?: number; limit?: number } = {},
+  ): MessageRecord[] {
     return this.#all(
       `SELECT message.*, client.name, ${TEXT} FROM message JOIN client ON client.id = message.client
-       WHERE ${WAITING} ORDER BY seq`,
+       WHERE ${WAITING} AND seq > ? ORDER BY seq LIMIT ?`,
       client,
+      afterSeq,
+      limit,
     ).map(toMessage);
   }
 
-  /** Notes how far messages to a client have come; never backwards. Returns the ids that changed. */
-  markMessages(client: string, mark: { ids: string[]; state: MessageState }): string[] {
-    const order: MessageState[] = ["queued", "sent", "stored", "shown"];
-    const earlier = JSON.stringify(order.slice(0, order.indexOf(mark.state)));
+  /** Notes how far messages to a client have come; never backwards. Returns those that changed. */
+  markMessages(
+    client: string,
+    { ids, state, at }: { ids: string[]; state: MessageState; at: number },
+  ): MessageProgress[] {
+    const earlier = JSON.stringify(PROGRESS.slice(0, PROGRESS.indexOf(state)));
+    const [storedAt, shownAt] = [state === "stored" || state === "shown", state === "shown"]
+      .map((reached) => reached ? at : null);
     return this.#all(
-      `UPDATE message SET state = ? WHERE client = ? AND direction = 'out'
-       AND id IN (SELECT value FROM json_each(?)) AND state IN (SELECT value FROM json_each(?))
-       RETURNING id`,
-      mark.state,
+      `UPDATE message SET state = ?, stored_at = coalesce(stored_at, ?), shown_at = ?
+       WHERE client = ? AND direction = 'out' AND id IN (SELECT value FROM json_each(?))
+         AND state IN (SELECT value FROM json_each(?))
+       RETURNING id, client, ${TEXT}`,
+      state,
+      storedAt ?? null,
+      shownAt ?? null,
       client,
-      JSON.stringify(mark.ids),
+      JSON.stringify(ids),
       earlier,
-    ).map((row) => String(row.id));
+    ).map(toProgress);
+  }
+
+  /** Ends the wait of messages whose time is over; those. */
+  expireMessages(now: number): MessageProgress[] {
+    return this.#all(
+      `UPDATE message SET state = 'expired' WHERE direction = 'out' AND state IN ('queued', 'sent')
+       AND expires_at IS NOT NULL AND expires_at <= ? RETURNING id, client, ${TEXT}`,
+      now,
+    ).map(toProgress);
   }
 
   /** The states of messages to a client, by id. */
@@ -579,7 +648,10 @@ export class StoreDatabase {
     }
   }
 
-  /** The timeline, oldest first: the newest lines that fit the filter, or those after `afterSeq`. */
+  /**
+   * The timeline: the newest lines that fit the filter, in the order of what they tell of; or, with `afterSeq`,
+   * those that were written after it, in the order in which they were.
+   */
   events(filter: {
     client?: string | undefined;
     kinds?: EventKind[] | undefined;
@@ -589,20 +661,64 @@ export class StoreDatabase {
     return this.#all(
       `SELECT * FROM (
          SELECT event.*, client.name AS client_name, message.id AS message_id, message.direction,
-           ${TEXT}, message.state AS message_state
+           ${TEXT}, message.state AS message_state, message.expires_at, message.stored_at,
+           message.shown_at
          FROM event LEFT JOIN client ON client.id = event.client
            LEFT JOIN message ON event.kind = 'message' AND message.seq = event.ref
          WHERE (?1 IS NULL OR event.client = ?1)
            AND (?2 IS NULL OR event.kind IN (SELECT value FROM json_each(?2)))
            AND event.at >= ?3 AND event.seq > ?4
          ORDER BY event.seq DESC LIMIT ?5
-       ) ORDER BY seq`,
+       ) ORDER BY ${filter.afterSeq === undefined ? "at, seq" : "seq"}`,
       filter.client ?? null,
       filter.kinds === undefined ? null : JSON.stringify(filter.kinds),
       filter.since ?? 0,
       filter.afterSeq ?? 0,
       MAX_ROWS,
     ).map(toEvent);
+  }
+
+  /**
+   * Adds the entries of a client's journal that are not in its timeline yet; how many were new. `seq` numbers
+   * them within `journal` and must rise.
+   */
+  addJournal(
+    client: string,
+    { journal, at, entries }: {
+      journal: string;
+      at: number;
+      entries: { seq: number; at: number; data: object }[];
+    },
+  ): number {
+    const row = this.#get(
+      "SELECT seq FROM journal WHERE client = ? AND journal = ?",
+      client,
+      journal,
+    );
+    let last = row === undefined ? -1 : Number(row.seq);
+    let added = 0;
+    for (const { seq, at, data } of entries) {
+      if (seq <= last) continue;
+      this.#addEvent({ at, client, kind: "journal", data });
+      last = seq;
+      added++;
+    }
+    if (added === 0) return 0;
+    this.#run(
+      `INSERT INTO journal (client, journal, seq, at) VALUES (?, ?, ?, ?)
+       ON CONFLICT (client, journal) DO UPDATE SET seq = excluded.seq, at = excluded.at`,
+      client,
+      journal,
+      last,
+      at,
+    );
+    this.#run(
+      `DELETE FROM journal WHERE client = ?1 AND journal NOT IN
+         (SELECT journal FROM journal WHERE client = ?1 ORDER BY at DESC LIMIT ?2)`,
+      client,
+      MAX_JOURNALS,
+    );
+    return added;
   }
 
   /** Removes what is past its time, a bounded part of it; the number of rows removed. */
@@ -683,6 +799,7 @@ function toClient(row: Row): ClientRecord {
 
 function toMessage(row: Row): MessageRecord {
   return {
+    seq: Number(row.seq),
     id: String(row.id),
     client: String(row.client),
     clientName: String(row.name),
@@ -692,6 +809,11 @@ function toMessage(row: Row): MessageRecord {
     text: decoder.decode(row.text_bytes as Uint8Array),
     state: row.state as MessageState,
   };
+}
+
+function toProgress(row: Row): MessageProgress {
+  const text = decoder.decode(row.text_bytes as Uint8Array);
+  return { id: String(row.id), client: String(row.client), text };
 }
 
 function toFile(row: Row): FileRecord {
@@ -755,6 +877,13 @@ function toEvent(row: Row): EventRecord {
       direction: row.direction as "in" | "out",
       text: decoder.decode(row.text_bytes as Uint8Array),
       state: row.message_state as MessageState,
+      expiresAt: time(row.expires_at),
+      storedAt: time(row.stored_at),
+      shownAt: time(row.shown_at),
     },
   };
+}
+
+function time(value: SQLInputValue | undefined): number | undefined {
+  return value === null || value === undefined ? undefined : Number(value);
 }

@@ -252,7 +252,15 @@ Deno.test("[HB-51] receiveMessage() stores an id once, for each client on its ow
   assertEquals(store.receiveMessage({ ...message, client: "k2" }), true);
   const events = store.events({ client: "k1", kinds: ["message"] });
   assertEquals(events.map(({ message }) => message), [
-    { id: "m1", direction: "in", text: "hello", state: "stored" },
+    {
+      id: "m1",
+      direction: "in",
+      text: "hello",
+      state: "stored",
+      expiresAt: undefined,
+      storedAt: NOW,
+      shownAt: undefined,
+    },
   ]);
 });
 
@@ -281,7 +289,7 @@ Deno.test("[HB-53] queueMessage() takes exactly 1,000 messages and drops none", 
   const waiting = store.waitingMessages("k1");
   assertEquals(waiting.length, MAX_OUTBOX_MESSAGES);
   assertEquals([waiting[0]?.text, waiting.at(-1)?.text], ["text 0", "the last one that fits"]);
-  store.markMessages("k1", { ids: ["m0"], state: "stored" });
+  store.markMessages("k1", { ids: ["m0"], state: "stored", at: NOW });
   assertEquals(queue(store, "k1", "there is room again"), true);
 });
 
@@ -307,7 +315,7 @@ Deno.test("[HB-53] queueMessage() counts what is sent and has no receipt, but no
   for (const client of ["k1", "classic:a"]) {
     queue(store, client, "hello", "m1");
     assertEquals(store.waitingMessages(client).map(({ state }) => state), ["queued"]);
-    store.markMessages(client, { ids: ["m1"], state: "sent" });
+    store.markMessages(client, { ids: ["m1"], state: "sent", at: NOW });
   }
   assertEquals(store.waitingMessages("k1").map(({ state }) => state), ["sent"]);
   assertEquals(store.waitingMessages("classic:a"), []);
@@ -318,7 +326,7 @@ Deno.test("waitingMessages() gives them in the order in which they were queued",
   const { store } = place;
   enrolled(store, "k1", "till-3");
   for (const id of ["m3", "m1", "m2"]) queue(store, "k1", id, id);
-  store.markMessages("k1", { ids: ["m3"], state: "sent" });
+  store.markMessages("k1", { ids: ["m3"], state: "sent", at: NOW });
   assertEquals(store.waitingMessages("k1").map(({ id, clientName }) => [id, clientName]), [
     ["m3", "till-3"],
     ["m1", "till-3"],
@@ -334,7 +342,7 @@ Deno.test("markMessages() never goes backwards and says which ids changed", () =
   queue(store, "k1", "hello", "m1");
   queue(store, "k1", "hello", "m2");
   const mark = (client: string, ids: string[], state: "queued" | "sent" | "stored" | "shown") =>
-    store.markMessages(client, { ids, state }).sort();
+    store.markMessages(client, { ids, state, at: NOW }).map(({ id }) => id).sort();
   assertEquals(mark("k2", ["m1"], "stored"), [], "another client's receipt");
   assertEquals(mark("k1", ["m1", "m2", "m9"], "sent"), ["m1", "m2"]);
   assertEquals(mark("k1", ["m1"], "shown"), ["m1"]);
@@ -347,12 +355,91 @@ Deno.test("markMessages() never goes backwards and says which ids changed", () =
   ]);
 });
 
+Deno.test("markMessages() notes when a message was stored and shown, each once", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  queue(store, "k1", "hello", "m1");
+  const times = () => {
+    const { storedAt, shownAt } = store.events({ kinds: ["message"] })[0]?.message ?? {};
+    return [storedAt, shownAt];
+  };
+  store.markMessages("k1", { ids: ["m1"], state: "sent", at: NOW + 1 });
+  assertEquals(times(), [undefined, undefined]);
+  store.markMessages("k1", { ids: ["m1"], state: "stored", at: NOW + 2 });
+  assertEquals(times(), [NOW + 2, undefined]);
+  store.markMessages("k1", { ids: ["m1"], state: "shown", at: NOW + 3 });
+  assertEquals(times(), [NOW + 2, NOW + 3]);
+});
+
+Deno.test("[HB-57] expireMessages() ends the wait at its time, and a late receipt still counts", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const message = { client: "k1", at: NOW, text: "hello" };
+  for (const [id, expiresAt] of [["m1", NOW + 10], ["m2", NOW + 11], ["m3", undefined]] as const) {
+    store.queueMessage({ ...message, id, expiresAt });
+  }
+  assertEquals(store.expireMessages(NOW + 9), []);
+  assertEquals(store.expireMessages(NOW + 10), [{ id: "m1", client: "k1", text: "hello" }]);
+  assertEquals(store.waitingMessages("k1").map(({ id }) => id), ["m2", "m3"]);
+  assertEquals(store.markMessages("k1", { ids: ["m1"], state: "sent", at: NOW }), []);
+  assertEquals(store.markMessages("k1", { ids: ["m1"], state: "stored", at: NOW }).length, 1);
+  assertEquals(store.expireMessages(NOW + DAY).map(({ id }) => id), ["m2"]);
+});
+
+Deno.test("waitingMessages() goes on behind a place, in bounded parts", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  for (let number = 0; number < 5; number++) queue(store, "k1", "x", `m${number}`);
+  const [first] = store.waitingMessages("k1", { limit: 1 });
+  const next = store.waitingMessages("k1", { afterSeq: first?.seq ?? 0, limit: 2 });
+  assertEquals([first?.id, ...next.map(({ id }) => id)], ["m0", "m1", "m2"]);
+});
+
+Deno.test("takeUntoldShown() gives each message of a client that was shown once", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const messages = ["m1", "m2", "m3"].map((id) => ({ id, sentAt: NOW, text: "hello" }));
+  assertEquals(store.receiveMessages("k1", { messages, at: NOW }), ["m1", "m2", "m3"]);
+  assertEquals(store.receiveMessages("k1", { messages, at: NOW }), []);
+  store.markIncomingShown("k1", { ids: ["m1", "m3", "m9"], at: NOW + 1 });
+  assertEquals(store.takeUntoldShown("k1", 10), ["m1", "m3"]);
+  assertEquals(store.takeUntoldShown("k1", 10), []);
+  const states = store.events({ kinds: ["message"] }).map(({ message }) => message?.state);
+  assertEquals(states, ["shown", "stored", "shown"]);
+});
+
+Deno.test("[HB-59] addJournal() adds each entry once, whatever is sent again", () => {
+  using place = open();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const entries = (...numbers: number[]) =>
+    numbers.map((seq) => ({ seq, at: NOW - 100 + seq, data: { event: "vitals", seq } }));
+  const add = (journal: string, ...numbers: number[]) =>
+    store.addJournal("k1", { journal, at: NOW, entries: entries(...numbers) });
+  assertEquals([add("a", 0, 1, 4), add("a", 0, 1, 4), add("a", 3, 4, 5)], [3, 0, 1]);
+  assertEquals(add("b", 0), 1, "a new journal begins anew");
+  const lines = store.events({ client: "k1", kinds: ["journal"] });
+  assertEquals(lines.map(({ data }) => (data as { seq: number }).seq), [0, 0, 1, 4, 5]);
+});
+
+Deno.test("events() gives lines in the order of what they tell of, and a follower in that of writing", () => {
+  using place = open();
+  const { store } = place;
+  for (const at of [3, 1, 2]) store.addEvents([{ at, kind: "audit", data: {} }]);
+  assertEquals(store.events({}).map(({ at }) => at), [1, 2, 3]);
+  assertEquals(store.events({ afterSeq: 0 }).map(({ at }) => at), [3, 1, 2]);
+});
+
 Deno.test("markMessages() never touches a message of the client itself", () => {
   using place = open();
   const { store } = place;
   enrolled(store, "k1", "till-3");
   store.receiveMessage({ id: "m1", client: "k1", sentAt: NOW, at: NOW, text: "hello" });
-  assertEquals(store.markMessages("k1", { ids: ["m1"], state: "shown" }), []);
+  assertEquals(store.markMessages("k1", { ids: ["m1"], state: "shown", at: NOW }), []);
 });
 
 function down(store: StoreDatabase, client: string, at: number) {
@@ -508,14 +595,14 @@ Deno.test("prune() removes beats after a week and the rest after 400 days, in bo
   assertEquals(store.prune(NOW), 4);
   assertEquals(store.prune(NOW), 0);
   assertEquals(store.events({ kinds: ["beat"] }).map(({ data }) => data), [
-    { age: 0 },
     { age: 7 * DAY },
+    { age: 0 },
   ]);
   assertEquals(store.events({ kinds: ["audit"] }).map(({ data }) => data), [
-    { age: 0 },
-    { age: 7 * DAY },
-    { age: 7 * DAY + 1 },
     { age: 400 * DAY },
+    { age: 7 * DAY + 1 },
+    { age: 7 * DAY },
+    { age: 0 },
   ]);
   store.addEvents(
     Array.from({ length: 5_001 }, () => ({ at: 0, kind: "audit" as const, data: {} })),

@@ -42,11 +42,16 @@ export interface InviteRecord {
   createdAt: number;
 }
 
-/** How far a message has come. */
-export type MessageState = "queued" | "sent" | "stored" | "shown";
+/**
+ * How far a message has come. An expired one may still turn out to have been stored, when its receipt was
+ * only late.
+ */
+export type MessageState = "queued" | "sent" | "expired" | "stored" | "shown";
 
 /** One message, from (`in`) or to (`out`) a client. */
 export interface MessageRecord {
+  /** Its place among all messages. */
+  seq: number;
   id: string;
   client: string;
   clientName: string;
@@ -57,6 +62,14 @@ export interface MessageRecord {
   at: number;
   text: string;
   state: MessageState;
+}
+
+/** A message to a client that has come further. */
+export interface MessageProgress {
+  id: string;
+  text: string;
+  /** Id of the client. */
+  client: string;
 }
 
 /** One file, from (`in`) or to (`out`) a client. */
@@ -127,7 +140,15 @@ export interface AlertRecord {
 }
 
 /** The kinds of lines of a timeline. */
-export const EVENT_KINDS = ["beat", "state", "message", "file", "alert", "audit"] as const;
+export const EVENT_KINDS = [
+  "beat",
+  "state",
+  "message",
+  "file",
+  "alert",
+  "audit",
+  "journal",
+] as const;
 /** The kind of one line of a timeline. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -144,7 +165,19 @@ export interface EventRecord {
   /** The line's own fields. */
   data: object;
   /** The message that the line is about, as it is now. */
-  message?:
-    | { id: string; direction: "in" | "out"; text: string; state: MessageState }
-    | undefined;
+  message?: EventMessage | undefined;
+}
+
+/** The message of a line of the timeline; its times are undefined for what has not happened. */
+export interface EventMessage {
+  id: string;
+  direction: "in" | "out";
+  text: string;
+  state: MessageState;
+  /** When it was no longer to be delivered. */
+  expiresAt: number | undefined;
+  /** When its receiver had it on disk. */
+  storedAt: number | undefined;
+  /** When somebody there was shown it. */
+  shownAt: number | undefined;
 }

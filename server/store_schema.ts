@@ -112,4 +112,56 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
     PRIMARY KEY (client, id)
   ) STRICT, WITHOUT ROWID;
   `,
+}, {
+  name: "times of messages, and the clients' journals",
+  sql: `
+  CREATE TABLE new_message (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    client TEXT NOT NULL REFERENCES client (id),
+    direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+    sent_at INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'expired', 'stored', 'shown')),
+    expires_at INTEGER,
+    stored_at INTEGER,
+    shown_at INTEGER,
+    told INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (client, direction, id)
+  ) STRICT;
+  INSERT INTO new_message (seq, id, client, direction, sent_at, at, text, state)
+    SELECT seq, id, client, direction, sent_at, at, text, state FROM message;
+  DROP TABLE message;
+  ALTER TABLE new_message RENAME TO message;
+  CREATE INDEX message_waiting ON message (client, seq)
+    WHERE direction = 'out' AND state IN ('queued', 'sent');
+  CREATE INDEX message_expires ON message (expires_at)
+    WHERE direction = 'out' AND state IN ('queued', 'sent') AND expires_at IS NOT NULL;
+  CREATE INDEX message_untold ON message (client, seq)
+    WHERE direction = 'in' AND state = 'shown' AND told = 0;
+
+  CREATE TABLE new_event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    client TEXT,
+    kind TEXT NOT NULL
+      CHECK (kind IN ('beat', 'state', 'message', 'file', 'alert', 'audit', 'journal')),
+    ref INTEGER,
+    data TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO new_event SELECT seq, at, client, kind, ref, data FROM event;
+  DROP TABLE event;
+  ALTER TABLE new_event RENAME TO event;
+  CREATE INDEX event_client ON event (client, seq);
+  CREATE INDEX event_kind_at ON event (kind, at);
+
+  CREATE TABLE journal (
+    client TEXT NOT NULL REFERENCES client (id),
+    journal TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (client, journal)
+  ) STRICT, WITHOUT ROWID;
+  `,
 }];

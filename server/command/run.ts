@@ -30,7 +30,8 @@ export async function runCommand(
     maxFileBytes: options.maxFileSize,
     quotaBytes: options.quota,
     minFreeBytes: options.minFree,
-    onMessage: ({ from, text }) => operatorConsole?.onMessage(from, text),
+    onMessage: (message) => operatorConsole?.onMessage(message),
+    onReceipt: (receipt) => operatorConsole?.onReceipt(receipt),
     onNotice: (notice) => operatorConsole?.onNotice(notice),
     onPush: (notice) => operatorConsole?.onPush(notice),
   });

@@ -39,7 +39,11 @@ const inviteBody = v.object({
   ttl_ms: v.optional(v.number(), 24 * 3_600_000),
   addresses: v.optional(v.array(v.string()), []),
 });
-const messageBody = v.object({ who: v.string(), text: v.string() });
+const messageBody = v.object({
+  who: v.string(),
+  text: v.string(),
+  expires_ms: v.optional(v.number()),
+});
 const pushBody = v.object({
   who: v.string(),
   files: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(MAX_FILES)),
@@ -104,8 +108,8 @@ export function apiRoutes(options: ApiRoutesOptions): Hono {
     return json(await operations.invite({ ...invite, ttlMs }));
   });
   app.post("/api/messages", async ({ req, json }) => {
-    const { who, text } = v.parse(messageBody, await body(req.raw));
-    return json(await operations.message(who, text));
+    const { who, text, expires_ms: expiresMs } = v.parse(messageBody, await body(req.raw));
+    return json(await operations.message(who, text, { expiresMs }));
   });
   app.post("/api/messages/states", async ({ req, json }) => {
     const { ids } = v.parse(idsBody, await body(req.raw));

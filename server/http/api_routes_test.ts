@@ -157,11 +157,11 @@ Deno.test("POST /api/messages queues, and /states says how far they have come", 
   const peer = await server.connect(await server.enrol("till-3"));
   const { body } = await post("/api/messages", { who: "till-3", text: "hello" });
   const { id, text } = await peer.expect("MESSAGE");
-  assertEquals([body, text], [{ ids: [id] }, "hello"]);
+  assertEquals([body, text], [{ ids: [id], away: [] }, "hello"]);
   peer.send({ verb: "RECEIPT", ids: [id], state: "shown" });
   peer.send({ verb: "HEARTBEAT", seq: 0, at: 1 });
   await peer.expect("BEAT");
-  const states = await post("/api/messages/states", body);
+  const states = await post("/api/messages/states", { ids: body.ids });
   assertEquals(states.body, [{ id, state: "shown" }]);
 });
 
@@ -373,6 +373,9 @@ Deno.test("GET /api/log?follow=1 streams what there is and what happens, until t
     to: "server",
     text: "hello",
     state: "stored",
+    expires_at: null,
+    stored_at: new Date(server.clock.wall()).toISOString(),
+    shown_at: null,
   });
   stopping.abort();
   assertEquals(await lines.next(), undefined);
