@@ -12,21 +12,24 @@ import { failpoint } from "../platform/failpoint.ts";
 import type { Vitals } from "../platform/host_facts.ts";
 import { uuidV7 } from "../platform/random.ts";
 import { RECONNECT_MAX_MS } from "../protocol/mod.ts";
+import { AgentJournal } from "./agent_journal.ts";
 import {
   AgentSession,
   type ByeReason,
-  type MessageAnswer,
   type SessionEnd,
   type SessionEvents,
 } from "./agent_session.ts";
 import { CannotConnectError, ClientError, RefusedError, WRONG_SERVER } from "./client_error.ts";
 import type { Dialled } from "./dial.ts";
+import type { MessageAnswer } from "./message_delivery.ts";
 import { checkMessageText } from "./message_text.ts";
 import type { Receiver } from "./receive.ts";
 import { Reconnect, shutdownDelay } from "./reconnect.ts";
-import type { ClientStore, StoredMessage } from "./store.ts";
+import type { ClientStore } from "./store.ts";
+import type { StoredMessage } from "./stored_message.ts";
 
-export type { ByeReason, MessageAnswer } from "./agent_session.ts";
+export type { ByeReason } from "./agent_session.ts";
+export type { MessageAnswer } from "./message_delivery.ts";
 
 /** What the agent is doing. */
 export type AgentState =
@@ -73,6 +76,7 @@ export class Agent {
   readonly #ports: AgentPorts;
   readonly #events: AgentEvents;
   readonly #reconnect: Reconnect;
+  readonly #journal: AgentJournal;
   readonly #stopping = new AbortController();
   /** Ends a try to connect that goes on for too long after `stop()`. */
   readonly #giveUp = new AbortController();
@@ -90,6 +94,8 @@ export class Agent {
     this.#ports = ports;
     this.#events = events;
     this.#reconnect = new Reconnect(ports.random);
+    const onWarning = (warning: string) => events.onWarning?.(warning);
+    this.#journal = new AgentJournal({ ...ports, onWarning });
   }
 
   /** What it is doing now. */
@@ -107,6 +113,8 @@ export class Agent {
    * client for good.
    */
   async run(): Promise<void> {
+    using journal = this.#journal;
+    journal.start();
     const receiving = this.#receive();
     try {
       while (!this.#stopping.signal.aborted) {
@@ -114,6 +122,7 @@ export class Agent {
         this.#attempt = attempt;
         const wait = await attempt;
         if (wait === undefined || this.#stopping.signal.aborted) continue;
+        journal.lost(wait.reason);
         this.#become({ kind: "waiting", ...wait });
         // Only stop() ends the wait early, and the loop then ends by itself.
         await sleep(this.#ports.clock, wait.waitMs, this.#stopping.signal).catch(() => {});
@@ -130,7 +139,7 @@ export class Agent {
     checkMessageText(text);
     const { clock, store } = this.#ports;
     const id = uuidV7(clock);
-    store.queue({ id, at: clock.wall(), text });
+    store.outbox.queue({ id, at: clock.wall(), text });
     failpoint("outbox_queued");
     this.#session?.flush();
     return id;
@@ -139,12 +148,12 @@ export class Agent {
   /** Notes that a message was shown to a person, and tells the server now or when connected. */
   markShown(id: string): void {
     this.#ports.store.markShown(id);
-    this.#session?.shown();
+    this.#session?.flush();
   }
 
   /** Resolves when the server has stored everything that waited, or after `limitMs` at the latest. */
   async drained(limitMs: number): Promise<void> {
-    if (this.#ports.store.waiting().messages === 0) return;
+    if (this.#ports.store.outbox.waiting().messages === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onDrained = resolve;
     using _limit = this.#ports.clock.after(limitMs, resolve);
@@ -162,6 +171,7 @@ export class Agent {
     this.#bye = { reason, ...(backInSeconds === undefined ? {} : { backInSeconds }) };
     const why = new ClientError("Cannot go on: the agent was stopped");
     this.#stopping.abort(why);
+    this.#journal.stopped(reason);
     using _limit = this.#ports.clock.after(STOP_LIMIT_MS, () => this.#giveUp.abort(why));
     const received = this.#ports.receiver?.stop();
     await this.#session?.leave(this.#bye, STOP_LIMIT_MS);
@@ -194,6 +204,7 @@ export class Agent {
     const startedAt = this.#ports.clock.now();
     this.#session = session;
     const { ack, address, rttMs } = dialled;
+    this.#journal.connected();
     this.#become({ kind: "connected", name: ack.name, address, rttMs });
     const ending = session.run();
     if (this.#bye !== undefined) await session.leave(this.#bye, STOP_LIMIT_MS);
@@ -243,7 +254,7 @@ export class Agent {
       onMessage: (message) => this.#events.onMessage?.(message),
       onReceipt: (answer) => {
         this.#events.onReceipt?.(answer);
-        if (this.#ports.store.waiting().messages === 0) this.#onDrained?.();
+        if (this.#ports.store.outbox.waiting().messages === 0) this.#onDrained?.();
       },
       onWarning: (warning) => this.#events.onWarning?.(warning),
     };

@@ -6,7 +6,6 @@
  */
 
 import type { Clock, Random, Timer } from "../platform/clock.ts";
-import { failpoint } from "../platform/failpoint.ts";
 import { FrameReader } from "../platform/frame_reader.ts";
 import type { Vitals } from "../platform/host_facts.ts";
 import {
@@ -20,7 +19,11 @@ import { ConnectionWatch } from "./connection_watch.ts";
 import type { Dialled } from "./dial.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Receiver } from "./receive.ts";
-import type { ClientStore, StoredMessage } from "./store.ts";
+import { JournalDelivery } from "./journal_delivery.ts";
+import { type MessageAnswer, MessageDelivery } from "./message_delivery.ts";
+import { MessageIntake } from "./message_intake.ts";
+import type { ClientStore } from "./store.ts";
+import type { StoredMessage } from "./stored_message.ts";
 
 /** Why a side says BYE. */
 export type ByeReason = FrameOf<"BYE">["reason"];
@@ -30,11 +33,6 @@ export type SessionEnd =
   | { kind: "lost"; reason: string }
   | { kind: "bye"; reason: ByeReason }
   | { kind: "refused"; code: string; reason: string };
-
-/** What the server says about a message of this client. */
-export type MessageAnswer =
-  | { id: string; state: "stored" | "shown" }
-  | { id: string; state: "refused"; reason: string };
 
 /** What a session tells. */
 export interface SessionEvents {
@@ -62,14 +60,10 @@ export interface SessionPorts {
   receiver?: Pick<Receiver, "take">;
 }
 
-/** How often the outbox is searched for messages of other processes, in milliseconds. */
+/** How often the store is searched for what other processes have left in it, in milliseconds. */
 export const OUTBOX_POLL_MS = 2_000;
-/** Messages that are taken from the outbox at once. */
-const OUTBOX_BATCH = 100;
-/** Bytes that may wait on the connection while more messages are put on it. */
-const SEND_WINDOW_BYTES = 256 * 1024;
-/** Ids in one RECEIPT. */
-const RECEIPT_BATCH = 500;
+/** The server's word, in ACK, that it takes journals. */
+const JOURNAL_FEATURE = "journal";
 
 /** Runs one accepted connection of role `agent`; owns and closes it. */
 export class AgentSession {
@@ -78,9 +72,10 @@ export class AgentSession {
   readonly #ports: SessionPorts;
   readonly #heartbeat: Heartbeat;
   readonly #ended = Promise.withResolvers<void>();
+  readonly #intake: MessageIntake;
+  readonly #delivery: MessageDelivery;
+  readonly #journal: JournalDelivery | undefined;
   #end: SessionEnd | undefined;
-  #sentUpTo = 0;
-  #sending = false;
   #pollTimer: Timer | undefined;
   readonly #watch: ConnectionWatch;
 
@@ -90,6 +85,13 @@ export class AgentSession {
     this.#frames = new FrameReader(dialled.connection);
     this.#ports = ports;
     this.#watch = new ConnectionWatch(dialled.connection, ports.clock);
+    const { clock, random, store, events } = ports;
+    const { connection } = dialled;
+    this.#intake = new MessageIntake({ clock, store, connection, ...events });
+    this.#delivery = new MessageDelivery({ clock, random, store, connection, ...events });
+    this.#journal = dialled.ack.features.includes(JOURNAL_FEATURE)
+      ? new JournalDelivery({ clock, journal: store.journal, connection })
+      : undefined;
     this.#heartbeat = new Heartbeat({
       clock: ports.clock,
       random: ports.random,
@@ -115,7 +117,6 @@ export class AgentSession {
     try {
       this.#heartbeat.start();
       this.#poll();
-      this.#tellShown();
       this.flush();
       await this.#serve();
     } catch (error) {
@@ -123,6 +124,8 @@ export class AgentSession {
       this.#end ??= { kind: "lost", reason: reasonOf(this.#connection.failure ?? error) };
     } finally {
       this.#heartbeat[Symbol.dispose]();
+      this.#intake[Symbol.dispose]();
+      this.#delivery[Symbol.dispose]();
       this.#pollTimer?.cancel();
       this.#connection.close();
       this.#ended.resolve();
@@ -130,18 +133,15 @@ export class AgentSession {
     return this.#end ?? { kind: "lost", reason: "the server closed the connection" };
   }
 
-  /** Sends what waits in the outbox and has not been sent in this session, in order. */
+  /** Sends what waits in the store and has not been sent in this session. */
   flush(): void {
-    if (this.#sending) return;
-    this.#sending = true;
-    this.#sendQueued().catch((error) => this.#lose(reasonOf(error))).finally(() => {
-      this.#sending = false;
-    });
-  }
-
-  /** Tells the server that a message was shown. */
-  shown(): void {
-    this.#tellShown();
+    this.#delivery.flush().catch((error) => this.#lose(reasonOf(error)));
+    try {
+      this.#delivery.tellShown();
+      this.#journal?.flush();
+    } catch (error) {
+      this.#lose(reasonOf(error));
+    }
   }
 
   /** Says BYE; the server then closes. After `limitMs` the connection is closed here. */
@@ -177,9 +177,11 @@ export class AgentSession {
       case "PING":
         return void this.#connection.send({ verb: "PONG", n: frame.n });
       case "MESSAGE":
-        return this.#onMessage(frame);
+        return this.#intake.take(frame);
       case "RECEIPT":
-        return this.#onReceipt(frame);
+        return this.#delivery.receipted(frame);
+      case "JOURNALED":
+        return this.#journal?.journaled(frame);
       case "REFUSE":
         return this.#onRefuse(frame);
       case "BYE":
@@ -192,24 +194,6 @@ export class AgentSession {
     }
   }
 
-  #onMessage({ id, at, text }: FrameOf<"MESSAGE">): void {
-    const { store, events } = this.#ports;
-    let isNew: boolean;
-    failpoint("inbox_receiving");
-    try {
-      isNew = store.receive({ id, at, text });
-    } catch (error) {
-      const reason = "The client could not write the message to its disk. Send it again later";
-      this.#connection.send({ verb: "REFUSE", code: "full", reason, id });
-      events.onWarning(`Cannot store a message of the server: ${reasonOf(error)}`);
-      return;
-    }
-    failpoint("inbox_stored");
-    this.#connection.send({ verb: "RECEIPT", ids: [id], state: "stored" });
-    failpoint("inbox_receipted");
-    if (isNew) events.onMessage({ id, at, text });
-  }
-
   #onPush(frame: FrameOf<"PUSH">): void {
     const { receiver } = this.#ports;
     if (receiver !== undefined) {
@@ -220,18 +204,6 @@ export class AgentSession {
     this.#connection.send({ verb: "REJECT", id, code: "denied", reason, retry: false });
   }
 
-  #onReceipt({ ids, state }: FrameOf<"RECEIPT">): void {
-    const { store, events } = this.#ports;
-    for (const id of ids) {
-      if (state === "stored") {
-        failpoint("message_stored");
-        if (!store.unqueue(id)) continue;
-        failpoint("message_unqueued");
-      }
-      events.onReceipt({ id, state });
-    }
-  }
-
   #onRefuse({ code, reason, id }: FrameOf<"REFUSE">): void {
     if (id === undefined) {
       // A frame of ours that the server could not read changes nothing; any other word ends the session.
@@ -239,30 +211,7 @@ export class AgentSession {
       this.#end = { kind: "refused", code, reason };
       return;
     }
-    // A server without space is asked again after the next reconnect; any other refusal is final.
-    if (code !== "full") this.#ports.store.unqueue(id);
-    this.#ports.events.onReceipt({ id, state: "refused", reason });
-  }
-
-  async #sendQueued(): Promise<void> {
-    while (!this.#connection.closed) {
-      const batch = this.#ports.store.queuedAfter(this.#sentUpTo, OUTBOX_BATCH);
-      if (batch.length === 0) return;
-      for (const { seq, id, at, text } of batch) {
-        if (this.#connection.pendingBytes > SEND_WINDOW_BYTES) await this.#connection.flushed();
-        if (!this.#connection.send({ verb: "MESSAGE", id, at, to: "server", text })) return;
-        this.#sentUpTo = seq;
-      }
-    }
-  }
-
-  #tellShown(): void {
-    const { store } = this.#ports;
-    for (let ids = store.untold(RECEIPT_BATCH); ids.length > 0; ids = store.untold(RECEIPT_BATCH)) {
-      if (!this.#connection.send({ verb: "RECEIPT", ids, state: "shown" })) return;
-      failpoint("shown_told");
-      store.markTold(ids);
-    }
+    this.#delivery.refused({ code, reason, id });
   }
 
   /** Looks after everything that nobody reports: other processes' messages, stuck writes, a nap. */

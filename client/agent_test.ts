@@ -167,9 +167,11 @@ Deno.test("[HB-50] [HB-51] Agent stores a message of the server, then acknowledg
   assertEquals(stage.messages, ["hello"]);
   assertEquals(stage.store.unshown(10).map(({ text }) => text), ["hello"]);
   assertEquals(stage.peer.of("RECEIPT").map(({ ids, state }) => `${state} ${ids}`), [
-    `stored ${ID}1`,
-    `stored ${ID}1`,
+    `stored ${ID}1,${ID}1`,
   ]);
+  stage.peer.connection.send(message);
+  await stage.clock.advance(0);
+  assertEquals([stage.messages.length, stage.peer.of("RECEIPT").length], [1, 2]);
   stage.agent.markShown(`${ID}1`);
   await stage.clock.advance(0);
   assertEquals(stage.peer.of("RECEIPT").at(-1)?.state, "shown");
@@ -190,7 +192,7 @@ Deno.test("[HB-54] Agent refuses a message that it cannot store, by its id", asy
 
 Deno.test("Agent tells after a reconnect what was shown while it was offline", async () => {
   await using stage = new Stage();
-  stage.store.receive({ id: `${ID}1`, at: 1, text: "x" });
+  stage.store.receive([{ id: `${ID}1`, at: 1, text: "x" }]);
   stage.agent.markShown(`${ID}1`);
   await stage.start();
   assertEquals(stage.peer.of("RECEIPT").map(({ ids, state }) => [state, ...ids]), [
@@ -209,7 +211,7 @@ Deno.test("[HB-51] Agent sends its outbox in order and removes a message on its 
   stage.peer.connection.send({ verb: "RECEIPT", ids: ids.slice(0, 2), state: "stored" });
   await stage.clock.advance(0);
   assertEquals(stage.receipts, ids.slice(0, 2).map((id) => `stored ${id}`));
-  assertEquals(stage.store.queuedAfter(0, 10).map(({ text }) => text), ["three"]);
+  assertEquals(stage.store.outbox.queuedAfter(0, 10).map(({ text }) => text), ["three"]);
 });
 
 Deno.test("[HB-51] Agent resends after a reconnect and only then, in order", async () => {
@@ -229,7 +231,7 @@ Deno.test("Agent notices messages that another process has queued", async () => 
   await using stage = new Stage();
   await stage.start();
   using other = new ClientStore(stage.directory, { clock: stage.clock });
-  other.queue({ id: `${ID}2`, at: 1, text: "from a command" });
+  other.outbox.queue({ id: `${ID}2`, at: 1, text: "from a command" });
   await stage.clock.advance(OUTBOX_POLL_MS);
   assertEquals(stage.peer.of("MESSAGE").map(({ text }) => text), ["from a command"]);
 });
@@ -246,16 +248,82 @@ Deno.test("Agent sends a full outbox without overrunning the connection's queue"
   assertEquals(stage.peers.length, 1);
 });
 
-Deno.test("Agent keeps a message that the server has no space for and drops one refused for good", async () => {
+Deno.test("[HB-56] Agent sends again, in order and after a while, what the server had no space for", async () => {
   await using stage = new Stage();
   await stage.start();
-  const kept = stage.agent.say("kept");
-  const dropped = stage.agent.say("dropped");
-  stage.peer.connection.send({ verb: "REFUSE", code: "full", reason: "disk", id: kept });
-  stage.peer.connection.send({ verb: "REFUSE", code: "bad_frame", reason: "no", id: dropped });
+  const ids = ["one", "two", "three"].map((text) => stage.agent.say(text));
+  const [one, two, three] = ids;
+  stage.peer.connection.send({ verb: "RECEIPT", ids: [one ?? ""], state: "stored" });
+  for (const id of [two ?? "", three ?? ""]) {
+    stage.peer.connection.send({ verb: "REFUSE", code: "full", reason: "disk", id });
+  }
   await stage.clock.advance(0);
-  assertEquals(stage.receipts, [`refused ${kept}`, `refused ${dropped}`]);
-  assertEquals(stage.store.queuedAfter(0, 10).map(({ id }) => id), [kept]);
+  assertEquals(stage.receipts, [`stored ${one}`, `queued ${two}`], "one word for all that wait");
+  ids.push(stage.agent.say("four"));
+  const sent = () => stage.peer.of("MESSAGE").map(({ text }) => text).slice(3);
+  await stage.clock.advance(9_999);
+  assertEquals(sent(), []);
+  await stage.clock.advance(1);
+  assertEquals(sent(), ["two", "three", "four"]);
+  stage.peer.connection.send({ verb: "RECEIPT", ids: ids.slice(1), state: "stored" });
+  await stage.clock.advance(0);
+  assertEquals(stage.store.outbox.waiting().messages, 0);
+});
+
+Deno.test("Agent drops a message that is refused for good", async () => {
+  await using stage = new Stage();
+  await stage.start();
+  const id = stage.agent.say("dropped");
+  stage.peer.connection.send({ verb: "REFUSE", code: "bad_frame", reason: "no", id });
+  await stage.clock.advance(0);
+  assertEquals(stage.receipts, [`refused ${id}`]);
+  assertEquals(stage.store.outbox.waiting().messages, 0);
+  assertEquals(stage.store.outbox.history(10).map(({ state }) => state), ["refused"]);
+});
+
+Deno.test("[HB-57] Agent does not send a message that has expired, and says so", async () => {
+  await using stage = new Stage();
+  const at = stage.clock.wall();
+  stage.store.outbox.queue({ id: `${ID}1`, at, text: "late", expiresAt: at + 1_000 });
+  stage.failures = [new CannotConnectError([])];
+  await stage.start();
+  await stage.clock.advance(2_000);
+  assertEquals(stage.peer.of("MESSAGE"), []);
+  assertEquals(stage.receipts, [`expired ${ID}1`]);
+});
+
+Deno.test("[HB-56] Agent takes nothing in the place of a message that it has refused, for 60 s", async () => {
+  await using stage = new Stage();
+  await stage.start();
+  const receive = stage.store.receive.bind(stage.store);
+  const send = async (...numbers: number[]) => {
+    for (const number of numbers) {
+      const message = { id: `${ID}${number}`, at: 5, text: `text ${number}` };
+      stage.peer.connection.send({ verb: "MESSAGE", ...message });
+    }
+    await stage.clock.advance(0);
+  };
+  stage.store.receive = () => {
+    throw new Error("disk full");
+  };
+  await send(1);
+  stage.store.receive = receive;
+  await send(2);
+  const refused = () => stage.peer.of("REFUSE").map(({ id }) => id?.slice(-1)).join("");
+  assertEquals([refused(), stage.messages], ["12", []]);
+  await send(1, 2);
+  assertEquals(stage.messages, ["text 1", "text 2"]);
+  stage.store.receive = () => {
+    throw new Error("disk full");
+  };
+  await send(3);
+  stage.store.receive = receive;
+  for (let second = 0; second < 60; second += 10) {
+    stage.peer.connection.send({ verb: "BEAT", seq: 0, at: 1 });
+    await stage.clock.advance(10_000);
+  }
+  await send(4);
+  assertEquals(stage.messages.at(-1), "text 4");
 });
 
 Deno.test("[HB-52] Agent.say() refuses empty, oversized and broken texts", async () => {

@@ -36,8 +36,6 @@ export interface ChatPorts {
 
 /** Messages of the server from before that are shown at the start. */
 export const MAX_MISSED_MESSAGES = 200;
-/** Own messages of which the text is remembered until their receipts come. */
-const MAX_REMEMBERED = 200;
 /** Received files that `/files` lists, the newest. */
 export const MAX_LISTED_FILES = 20;
 /** Time for the server to store what was typed before `bye`, in milliseconds. */
@@ -59,7 +57,6 @@ const HELP = [
 /** One conversation; lives as long as its agent. */
 export class Chat {
   readonly #ports: ChatPorts;
-  readonly #texts = new Map<string, string>();
   readonly #files: StoredFile[] = [];
   readonly #ended = Promise.withResolvers<ExitCode>();
   #agent: Agent | undefined;
@@ -74,7 +71,7 @@ export class Chat {
 
   /** What the agent and what fetches files must tell. */
   get events(): AgentEvents & ReceiveEvents {
-    const { view } = this.#ports;
+    const { store, view } = this.#ports;
     return {
       onState: (state) => view.state(state),
       onMessage: (message) => {
@@ -82,9 +79,7 @@ export class Chat {
         if (view.isRead) this.#agent?.markShown(message.id);
       },
       onReceipt: (answer) => {
-        const text = this.#texts.get(answer.id);
-        if (answer.state !== "stored") this.#texts.delete(answer.id);
-        view.receipt(answer, text);
+        view.receipt(answer, view.isRead ? store.outbox.textOf(answer.id) : undefined);
       },
       onWarning: (warning) => view.warning(warning),
       onFileComing: (offer, offset) => view.coming(offer, offset),
@@ -159,9 +154,6 @@ export class Chat {
     const { view } = this.#ports;
     try {
       const id = agent.say(text);
-      const [oldest] = this.#texts.keys();
-      if (this.#texts.size >= MAX_REMEMBERED && oldest !== undefined) this.#texts.delete(oldest);
-      this.#texts.set(id, text);
       view.queued({ id, text });
       if (agent.state.kind !== "connected") {
         view.notice("queued: it is sent as soon as the server can be reached");
@@ -232,7 +224,7 @@ export class Chat {
           (rtt === undefined ? "" : `, round trip ${Math.round(rtt * 10) / 10} ms`)
         : `not connected${state?.kind === "waiting" ? `: ${state.reason}` : ""}`,
     );
-    const { messages, bytes } = store.waiting();
+    const { messages, bytes } = store.outbox.waiting();
     if (messages > 0) view.notice(`queued: ${messages} (${formatSize(bytes)})`);
     this.#showReceiving();
   }

@@ -90,7 +90,9 @@ Deno.test("Chat queues a typed line and says that the server is away", async () 
   await using stage = new Stage();
   stage.start();
   stage.chat.take("printer is on fire  ");
-  assertEquals(stage.store.queuedAfter(0, 10).map(({ text }) => text), ["printer is on fire"]);
+  assertEquals(stage.store.outbox.queuedAfter(0, 10).map(({ text }) => text), [
+    "printer is on fire",
+  ]);
   assertEquals(stage.view.lines[0], "queue: printer is on fire");
   assertStringIncludes(stage.view.lines.join(), "queued");
 });
@@ -99,7 +101,7 @@ Deno.test("Chat ignores blank lines and sends a line with two slashes as one wit
   await using stage = new Stage();
   stage.start();
   for (const line of ["", "   ", "//etc is full"]) stage.chat.take(line);
-  assertEquals(stage.store.queuedAfter(0, 10).map(({ text }) => text), ["/etc is full"]);
+  assertEquals(stage.store.outbox.queuedAfter(0, 10).map(({ text }) => text), ["/etc is full"]);
 });
 
 Deno.test("Chat says why a line cannot be sent", async () => {
@@ -108,14 +110,14 @@ Deno.test("Chat says why a line cannot be sent", async () => {
   stage.chat.take("x".repeat(MAX_MESSAGE_BYTES + 1));
   assertEquals(stage.view.lines.length, 1, stage.view.lines.join());
   assertStringIncludes(stage.view.lines.join(), "warning: Cannot send the message");
-  assertEquals(stage.store.waiting().messages, 0);
+  assertEquals(stage.store.outbox.waiting().messages, 0);
 });
 
 Deno.test("Chat tells what became of a message together with its text", async () => {
   await using stage = new Stage();
   stage.start();
   stage.chat.take("hello");
-  const id = stage.store.queuedAfter(0, 1)[0]?.id ?? "";
+  const id = stage.store.outbox.queuedAfter(0, 1)[0]?.id ?? "";
   stage.chat.events.onReceipt?.({ id, state: "stored" });
   stage.chat.events.onReceipt?.({ id, state: "shown" });
   assertEquals(stage.view.lines.slice(-2), ["stored: hello", "shown: hello"]);
@@ -123,7 +125,7 @@ Deno.test("Chat tells what became of a message together with its text", async ()
 
 Deno.test("Chat shows what was missed once, and marks it as shown", async () => {
   await using stage = new Stage();
-  stage.store.receive({ id: ID, at: 1, text: "while you were away" });
+  stage.store.receive([{ id: ID, at: 1, text: "while you were away" }]);
   stage.chat.start(stage.agent);
   assertEquals(stage.view.lines[0], "server: while you were away");
   assertEquals([stage.store.unshown(1), stage.store.untold(1)], [[], [ID]]);
@@ -132,7 +134,7 @@ Deno.test("Chat shows what was missed once, and marks it as shown", async () => 
 Deno.test("Chat without a person leaves messages unshown", async () => {
   await using stage = new Stage({ isInteractive: false });
   stage.start();
-  stage.store.receive({ id: ID, at: 1, text: "hello" });
+  stage.store.receive([{ id: ID, at: 1, text: "hello" }]);
   stage.chat.events.onMessage?.({ id: ID, at: 1, text: "hello" });
   assertEquals(stage.view.lines, ["server: hello"]);
   assertEquals(stage.store.unshown(1).length, 1);
@@ -158,7 +160,7 @@ Deno.test("Chat gives the server 5 s to store what was typed before bye", async 
   assertEquals(stage.ended, undefined);
   await stage.clock.advance(1);
   assertEquals(stage.ended, 0);
-  assertEquals(stage.store.waiting().messages, 1);
+  assertEquals(stage.store.outbox.waiting().messages, 1);
 });
 
 Deno.test("Chat ends with 130 at Ctrl-C and with 0 at Ctrl-D", async () => {
@@ -178,7 +180,7 @@ Deno.test("Chat goes on when a pipe ends", async () => {
   stage.editor?.onClose("eof");
   await stage.clock.advance(DRAIN_LIMIT_MS);
   assertEquals(stage.ended, undefined);
-  assertEquals(stage.store.waiting().messages, 1);
+  assertEquals(stage.store.outbox.waiting().messages, 1);
 });
 
 Deno.test("Chat obeys its commands and names those that it does not have", async () => {
@@ -194,7 +196,7 @@ Deno.test("Chat obeys its commands and names those that it does not have", async
   assertStringIncludes(answerTo("/files"), "no file was sent");
   assertStringIncludes(answerTo("/send"), "no file is named");
   assertStringIncludes(answerTo("/quit"), 'Cannot do "/quit"');
-  assertEquals(stage.store.waiting().messages, 0);
+  assertEquals(stage.store.outbox.waiting().messages, 0);
 });
 
 Deno.test("Chat tells what becomes of files of the server, lists them and what is under way", async () => {

@@ -12,7 +12,8 @@ import type { Terminal } from "../platform/terminal.ts";
 import type { AgentState, MessageAnswer } from "./agent.ts";
 import type { PushOffer } from "./download.ts";
 import type { RefusedFile } from "./push_queue.ts";
-import type { ReceivedFile, StoredMessage } from "./store.ts";
+import type { ReceivedFile } from "./store.ts";
+import type { StoredMessage } from "./stored_message.ts";
 import type { StoredFile } from "./upload.ts";
 
 /** Shows one thing at a time. */
@@ -25,7 +26,7 @@ export interface ChatView {
   message(message: StoredMessage): void;
   /** A message of this client is in the outbox, on disk. */
   queued(message: Pick<StoredMessage, "id" | "text">): void;
-  /** What became of a message; `text` is known when it was typed in this session. */
+  /** What became of a message; `text` is known where a person reads. */
   receipt(answer: MessageAnswer, text: string | undefined): void;
   /** A file was stored. */
   stored(file: StoredFile): void;
@@ -71,6 +72,10 @@ export function terminalView(terminal: Terminal): ChatView {
       const echo = text === undefined ? "a message" : echoOf(text);
       if (answer.state === "refused") {
         terminal.talk([{ text: "refused: ", style: "red" }, `${echo}: ${answer.reason}`]);
+      } else if (answer.state === "queued") {
+        terminal.talk([{ text: "still queued: ", style: "yellow" }, `${echo}: ${answer.reason}`]);
+      } else if (answer.state === "expired") {
+        terminal.talk([{ text: "expired, not sent: ", style: "red" }, echo]);
       } else notice(`${answer.state}: ${echo}`);
     },
     stored: ({ path, as, bytes }) => notice(`stored ${path} as "${as}" (${formatSize(bytes)})`),
@@ -123,6 +128,13 @@ export function logView(terminal: Terminal, log: Logger): ChatView {
       const { id } = answer;
       if (answer.state === "refused") {
         log.warn("The server refused message {id}: {reason}", { id, reason: answer.reason });
+      } else if (answer.state === "queued") {
+        log.warn("Message {id} and those behind it stay queued: {reason}", {
+          id,
+          reason: answer.reason,
+        });
+      } else if (answer.state === "expired") {
+        log.warn("Message {id} has expired and is not sent", { id });
       } else log.debug("Message {id} is {state}", { id, state: answer.state });
     },
     stored: ({ path, as, bytes }) =>

@@ -1,5 +1,5 @@
 /**
- * What the client must not forget: its outbox, its inbox, the files it received and a few facts, in `client.sqlite` in the data
+ * What the client must not forget: its outbox, its inbox, its journal, the files it received and a few facts, in `client.sqlite` in the data
  * directory. Several processes may have it open: the agent and any number of commands.
  *
  * @module
@@ -8,25 +8,17 @@
 import { join } from "node:path";
 import type { Clock } from "../platform/clock.ts";
 import { inTransaction, type Migration, openDatabase } from "../platform/database.ts";
-import { MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
-import { ClientError } from "./client_error.ts";
-import { EXIT } from "./exit_code.ts";
+import { Journal, JOURNAL_MIGRATION } from "./journal.ts";
+import { Outbox, OUTBOX_MIGRATION } from "./outbox.ts";
+import { messageOf, type StoredMessage, TEXT_COLUMN } from "./stored_message.ts";
 import { UPLOAD_MIGRATION, UploadMemory } from "./upload_memory.ts";
 
-/** A message of either direction. */
-export interface StoredMessage {
-  /** Its UUID. */
-  id: string;
-  /** When it was written, in milliseconds since 1970 by its sender's clock. */
-  at: number;
-  /** Its text as it came. */
-  text: string;
-}
-
-/** A message that waits for the server. */
-export interface QueuedMessage extends StoredMessage {
-  /** Its place in the queue; later ones have higher numbers. */
-  seq: number;
+/** A message of the server, as it stands. */
+export interface InboxMessage extends StoredMessage {
+  /** When it came, in milliseconds since 1970. */
+  receivedAt: number;
+  /** Whether somebody was shown it. */
+  isShown: boolean;
 }
 
 /** A file of the server that lies on this machine. */
@@ -43,20 +35,6 @@ export interface ReceivedFile {
   sha256: string;
 }
 
-/** The outbox takes no more until the server has taken some: exit code 8. */
-export class OutboxFullError extends ClientError {
-  override readonly name = "OutboxFullError";
-
-  /** Takes how many messages wait. */
-  constructor(waiting: number) {
-    super(`Cannot queue the message: the queue is full with ${waiting} messages`, {
-      exitCode: EXIT.noSpace,
-      code: "queue_full",
-      hint: "Messages leave the queue when the agent (hbclient run) is connected to the server",
-    });
-  }
-}
-
 /** Messages that the inbox keeps; the oldest go first. More than a server may have waiting for one client. */
 export const MAX_INBOX_MESSAGES = 10_000;
 /** How long the inbox keeps messages that were shown, and so knows them again, in milliseconds: 30 days. */
@@ -69,9 +47,10 @@ const BUSY_TIMEOUT_MS = 5_000;
 const MESSAGES_PER_PRUNE = 500;
 
 const FILE_NAME = "client.sqlite";
-const MIGRATIONS: readonly Migration[] = [{
-  name: "outbox, inbox and facts",
-  sql: `
+const MIGRATIONS: readonly Migration[] = [
+  {
+    name: "outbox, inbox and facts",
+    sql: `
     CREATE TABLE outbox (
       seq INTEGER PRIMARY KEY AUTOINCREMENT,
       id TEXT NOT NULL UNIQUE,
@@ -100,13 +79,13 @@ const MIGRATIONS: readonly Migration[] = [{
       received_at INTEGER NOT NULL
     ) STRICT;
   `,
-}, UPLOAD_MIGRATION];
+  },
+  UPLOAD_MIGRATION,
+  OUTBOX_MIGRATION,
+  JOURNAL_MIGRATION,
+];
 
 type Database = ReturnType<typeof openDatabase>;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** A message's text as bytes: as text, `node:sqlite` would end it at the first NUL. */
-const TEXT = "CAST(text AS BLOB) AS text_bytes";
 const RECEIVED = "id, name, path, bytes, sha256";
 
 /** How a {@linkcode ClientStore} works. */
@@ -117,10 +96,18 @@ export interface ClientStoreOptions {
   maxInboxMessages?: number;
   /** Received files that are remembered. @default {MAX_RECEIVED_FILES} */
   maxReceivedFiles?: number;
+  /** Own messages of which it is remembered what became of them. @default {MAX_SENT_MESSAGES} */
+  maxSentMessages?: number;
+  /** Entries of the journal. @default {MAX_JOURNAL_ENTRIES} */
+  maxJournalEntries?: number;
 }
 
 /** The client's durable memory; every call has reached the disk when it returns. */
 export class ClientStore implements Disposable {
+  /** The messages of this machine. */
+  readonly outbox: Outbox;
+  /** What this machine notes while there is no server. */
+  readonly journal: Journal;
   readonly #database: Database;
   readonly #clock: Pick<Clock, "wall">;
   readonly #maxInboxMessages: number;
@@ -136,6 +123,9 @@ export class ClientStore implements Disposable {
       migrations: MIGRATIONS,
       busyTimeoutMs: BUSY_TIMEOUT_MS,
     });
+    const { clock, maxSentMessages: maxSent, maxJournalEntries: maxEntries } = options;
+    this.outbox = new Outbox(this.#database, { maxSent });
+    this.journal = new Journal(this.#database, { clock, maxEntries });
     this.#prune();
   }
 
@@ -144,63 +134,47 @@ export class ClientStore implements Disposable {
     this.#database.close();
   }
 
-  /** Puts a message at the end of the outbox, once per id; throws {@linkcode OutboxFullError}. */
-  queue({ id, at, text }: StoredMessage): void {
-    const bytes = encoder.encode(text).length;
-    inTransaction(this.#database, () => {
-      const waiting = this.waiting();
-      if (waiting.messages >= MAX_OUTBOX_MESSAGES || waiting.bytes + bytes > MAX_OUTBOX_BYTES) {
-        throw new OutboxFullError(waiting.messages);
-      }
-      this.#run("INSERT OR IGNORE INTO outbox (id, at, text, bytes) VALUES (?, ?, ?, ?)", [
-        id,
-        Math.trunc(at),
-        text,
-        bytes,
-      ]);
-    });
+  /** Puts messages of the server into the inbox, all or none; those whose ids were not there already. */
+  receive(messages: readonly StoredMessage[]): StoredMessage[] {
+    const fresh = inTransaction(
+      this.#database,
+      () =>
+        messages.filter(({ id, at, text }) =>
+          this.#run(
+            "INSERT OR IGNORE INTO inbox (id, at, text, received_at) VALUES (?, ?, ?, ?)",
+            [id, Math.trunc(at), text, this.#now()],
+          ) > 0
+        ),
+    );
+    this.#receivedSincePrune += fresh.length;
+    if (this.#receivedSincePrune >= MESSAGES_PER_PRUNE) this.#prune();
+    return fresh;
   }
 
-  /** How much waits in the outbox. */
-  waiting(): { messages: number; bytes: number } {
-    const row = this.#database
-      .prepare("SELECT COUNT(*) AS messages, COALESCE(SUM(bytes), 0) AS bytes FROM outbox").get();
-    return { messages: Number(row?.messages), bytes: Number(row?.bytes) };
-  }
-
-  /** At most `limit` messages of the outbox behind place `after`, in order. */
-  queuedAfter(after: number, limit: number): QueuedMessage[] {
-    return this.#database
-      .prepare(`SELECT seq, id, at, ${TEXT} FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?`)
-      .all(after, limit)
-      .map((row) => ({ seq: Number(row.seq), ...messageOf(row) }));
-  }
-
-  /** Removes a message that the server has stored or refused; whether it was there. */
-  unqueue(id: string): boolean {
-    return this.#run("DELETE FROM outbox WHERE id = ?", [id]) > 0;
-  }
-
-  /** Puts a message of the server into the inbox; false when its id is there already. */
-  receive({ id, at, text }: StoredMessage): boolean {
-    const isNew = this.#run(
-      "INSERT OR IGNORE INTO inbox (id, at, text, received_at) VALUES (?, ?, ?, ?)",
-      [id, Math.trunc(at), text, this.#now()],
-    ) > 0;
-    if (isNew && ++this.#receivedSincePrune >= MESSAGES_PER_PRUNE) this.#prune();
-    return isNew;
+  /** The last `limit` messages of the server, or of those that nobody has been shown; the oldest first. */
+  inbox(limit: number, { onlyUnshown = false }: { onlyUnshown?: boolean } = {}): InboxMessage[] {
+    return this.#database.prepare(
+      `SELECT id, at, ${TEXT_COLUMN}, received_at, shown FROM inbox WHERE shown = 0 OR ?
+       ORDER BY seq DESC LIMIT ?`,
+    ).all(onlyUnshown ? 0 : 1, limit).map((row) => ({
+      ...messageOf(row),
+      receivedAt: Number(row.received_at),
+      isShown: row.shown === 1,
+    })).reverse();
   }
 
   /** At most `limit` messages of the server that nobody has been shown, the oldest first. */
   unshown(limit: number): StoredMessage[] {
     return this.#database
-      .prepare(`SELECT id, at, ${TEXT} FROM inbox WHERE shown = 0 ORDER BY seq LIMIT ?`)
+      .prepare(`SELECT id, at, ${TEXT_COLUMN} FROM inbox WHERE shown = 0 ORDER BY seq LIMIT ?`)
       .all(limit).map(messageOf);
   }
 
-  /** Notes that a message was shown to somebody. */
-  markShown(id: string): void {
-    this.#run("UPDATE inbox SET shown = 1 WHERE id = ?", [id]);
+  /** Notes that messages were shown to somebody. */
+  markShown(...ids: string[]): void {
+    inTransaction(this.#database, () => {
+      for (const id of ids) this.#run("UPDATE inbox SET shown = 1 WHERE id = ?", [id]);
+    });
   }
 
   /** At most `limit` ids of messages that were shown and of which the server has not been told so. */
@@ -276,14 +250,6 @@ export class ClientStore implements Disposable {
   #now(): number {
     return Math.trunc(this.#clock.wall());
   }
-}
-
-function messageOf(row: Record<string, unknown>): StoredMessage {
-  return {
-    id: String(row.id),
-    at: Number(row.at),
-    text: decoder.decode(row.text_bytes as Uint8Array),
-  };
 }
 
 function receivedFileOf(row: Record<string, unknown>): ReceivedFile {

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FakeClock } from "../platform/fake_clock.ts";
 import { uuidV7 } from "../platform/random.ts";
 import { MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
-import { ClientStore, INBOX_KEEP_MS, OutboxFullError } from "./store.ts";
+import { OutboxFullError } from "./outbox.ts";
+import { ClientStore, INBOX_KEEP_MS } from "./store.ts";
 
 function withStore(
   run: (context: { store: ClientStore; clock: FakeClock; directory: string }) => void,
@@ -24,51 +25,52 @@ Deno.test("ClientStore keeps the outbox in order, across processes, until a mess
   withStore(({ store, directory }) => {
     const texts = ["one", "two", "three"].map(message);
     using other = new ClientStore(directory, { clock });
-    store.queue(texts[0] ?? message(""));
-    other.queue(texts[1] ?? message(""));
-    store.queue(texts[2] ?? message(""));
-    assertEquals(store.queuedAfter(0, 10).map(({ text }) => text), ["one", "two", "three"]);
-    assertEquals(other.queuedAfter(1, 1).map(({ text }) => text), ["two"]);
-    assert(other.unqueue(texts[0]?.id ?? ""));
-    assert(!store.unqueue(texts[0]?.id ?? ""));
-    assertEquals(store.waiting(), { messages: 2, bytes: 8 });
+    store.outbox.queue(texts[0] ?? message(""));
+    other.outbox.queue(texts[1] ?? message(""));
+    store.outbox.queue(texts[2] ?? message(""));
+    assertEquals(store.outbox.queuedAfter(0, 10).map(({ text }) => text), ["one", "two", "three"]);
+    assertEquals(other.outbox.queuedAfter(1, 1).map(({ text }) => text), ["two"]);
+    const first = texts[0]?.id ?? "";
+    assertEquals(other.outbox.settle([first], { state: "stored", at: 1 }), [first]);
+    assertEquals(store.outbox.settle([first], { state: "stored", at: 1 }), []);
+    assertEquals(store.outbox.waiting(), { messages: 2, bytes: 8 });
   });
 });
 
 Deno.test("ClientStore queues one id once", () => {
   withStore(({ store }) => {
     const again = message("again");
-    store.queue(again);
-    store.queue(again);
-    assertEquals(store.waiting().messages, 1);
+    store.outbox.queue(again);
+    store.outbox.queue(again);
+    assertEquals(store.outbox.waiting().messages, 1);
   });
 });
 
 Deno.test("[HB-53] ClientStore refuses a message beyond 1,000", () => {
   withStore(({ store }) => {
-    for (let count = 0; count < MAX_OUTBOX_MESSAGES; count++) store.queue(message("x"));
-    const error = assertThrows(() => store.queue(message("x")), OutboxFullError);
+    for (let count = 0; count < MAX_OUTBOX_MESSAGES; count++) store.outbox.queue(message("x"));
+    const error = assertThrows(() => store.outbox.queue(message("x")), OutboxFullError);
     assertEquals([error.exitCode, error.code], [8, "queue_full"]);
-    assertEquals(store.waiting().messages, MAX_OUTBOX_MESSAGES);
+    assertEquals(store.outbox.waiting().messages, MAX_OUTBOX_MESSAGES);
   });
 });
 
 Deno.test("[HB-53] ClientStore refuses a message beyond 5 MiB and takes one that just fits", () => {
   withStore(({ store }) => {
-    store.queue(message("ä".repeat(MAX_OUTBOX_BYTES / 2 - 1)));
-    assertThrows(() => store.queue(message("xyz")), OutboxFullError);
-    store.queue(message("xy"));
-    assertEquals(store.waiting(), { messages: 2, bytes: MAX_OUTBOX_BYTES });
+    store.outbox.queue(message("ä".repeat(MAX_OUTBOX_BYTES / 2 - 1)));
+    assertThrows(() => store.outbox.queue(message("xyz")), OutboxFullError);
+    store.outbox.queue(message("xy"));
+    assertEquals(store.outbox.waiting(), { messages: 2, bytes: MAX_OUTBOX_BYTES });
   });
 });
 
 Deno.test("[HB-51] ClientStore knows a message of the server again", () => {
   withStore(({ store, directory }) => {
     const hello = message("hello");
-    assert(store.receive(hello));
-    assert(!store.receive(hello));
+    assertEquals(store.receive([hello]), [hello]);
+    assertEquals(store.receive([hello]), []);
     using other = new ClientStore(directory, { clock });
-    assert(!other.receive(hello));
+    assertEquals(other.receive([hello]), []);
     assertEquals(other.unshown(10), [hello]);
   });
 });
@@ -76,7 +78,7 @@ Deno.test("[HB-51] ClientStore knows a message of the server again", () => {
 Deno.test("ClientStore tracks what was shown and what the server was told of it", () => {
   withStore(({ store }) => {
     const messages = ["one", "two"].map(message);
-    for (const item of messages) store.receive(item);
+    for (const item of messages) store.receive([item]);
     store.markShown(messages[0]?.id ?? "");
     assertEquals(store.unshown(10), messages.slice(1));
     assertEquals(store.untold(10), [messages[0]?.id ?? ""]);
@@ -91,27 +93,27 @@ Deno.test("ClientStore forgets shown messages after 30 days and keeps the others
   const [shown, unshown] = [message("shown"), message("unshown")];
   {
     using store = new ClientStore(directory, { clock: time });
-    store.receive(shown);
-    store.receive(unshown);
+    store.receive([shown]);
+    store.receive([unshown]);
     store.markShown(shown.id);
   }
   await time.advance(INBOX_KEEP_MS);
   {
     using store = new ClientStore(directory, { clock: time });
-    assert(!store.receive(shown));
+    assertEquals(store.receive([shown]), []);
   }
   await time.advance(1);
   {
     using store = new ClientStore(directory, { clock: time });
-    assert(store.receive(shown));
-    assert(!store.receive(unshown));
+    assertEquals(store.receive([shown]), [shown]);
+    assertEquals(store.receive([unshown]), []);
   }
   await Deno.remove(directory, { recursive: true });
 });
 
 Deno.test("ClientStore keeps the newest messages of a full inbox", () => {
   withStore(({ store, directory }) => {
-    for (const text of ["one", "two", "three", "four"]) store.receive(message(text));
+    for (const text of ["one", "two", "three", "four"]) store.receive([message(text)]);
     using other = new ClientStore(directory, { clock, maxInboxMessages: 3 });
     assertEquals(other.unshown(10).map(({ text }) => text), ["two", "three", "four"]);
   });
@@ -132,9 +134,9 @@ Deno.test("ClientStore keeps a text with NUL and a byte order mark whole, both w
   {
     using store = new ClientStore(directory, { clock: { wall: () => 1 } });
     const id = "00000000-0000-7000-8000-000000000001";
-    store.queue({ id, at: 1, text });
-    store.receive({ id, at: 1, text });
-    assertEquals(store.queuedAfter(0, 10).map((message) => message.text), [text]);
+    store.outbox.queue({ id, at: 1, text });
+    store.receive([{ id, at: 1, text }]);
+    assertEquals(store.outbox.queuedAfter(0, 10).map((message) => message.text), [text]);
     assertEquals(store.unshown(10).map((message) => message.text), [text]);
   }
   await Deno.remove(directory, { recursive: true });

@@ -27,7 +27,7 @@ export function ackFrame(
     late: timing.lateMs,
     down: timing.downMs,
     time: clock.wall(),
-    features: [],
+    features: ["journal"],
     limits: {
       line: MAX_LINE_BYTES,
       message: MAX_MESSAGE_BYTES,

@@ -18,6 +18,7 @@ import { ackFrame } from "./ack.ts";
 import { farewell } from "./farewell.ts";
 import { FrameReader } from "../platform/frame_reader.ts";
 import { handleHeartbeat } from "./handle_heartbeat.ts";
+import { JournalIntake } from "./journal_intake.ts";
 import { PushDelivery } from "./handle_push.ts";
 import { MessageDelivery } from "./message_delivery.ts";
 import { MessageIntake } from "./message_intake.ts";
@@ -64,6 +65,7 @@ export class ControlSession implements Link, Session {
   #guest: Guest;
   readonly #intake: MessageIntake;
   readonly #messages: MessageDelivery;
+  readonly #journal: JournalIntake;
   #pushes: PushDelivery;
   #ending: Ending = { kind: "lost" };
   #frames: FrameReader;
@@ -83,6 +85,7 @@ export class ControlSession implements Link, Session {
     this.member = parts.roster.admit(guest.record);
     this.#intake = new MessageIntake(this);
     this.#messages = new MessageDelivery(this);
+    this.#journal = new JournalIntake(this);
     this.#pushes = new PushDelivery(this);
   }
 
@@ -202,6 +205,9 @@ export class ControlSession implements Link, Session {
         return await this.#intake.take(frame);
       case "RECEIPT":
         return await this.#messages.receipted(frame);
+      case "JOURNAL":
+        if (this.isAgent) return this.#journal.take(frame);
+        break;
       case "STORED":
         if (this.isAgent) return await recordPushStored(frame, this);
         break;

@@ -64,7 +64,7 @@ Deno.test("a session begins with ACK, which says name, limits and times, and a P
     late: 1.25 * P,
     down: 2.5 * P,
     time: server.clock.wall(),
-    features: [],
+    features: ["journal"],
     limits: {
       line: MAX_LINE_BYTES,
       message: MAX_MESSAGE_BYTES,

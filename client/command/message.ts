@@ -12,7 +12,7 @@ import { EXIT, type ExitCode } from "../exit_code.ts";
 import { checkMessageText } from "../message_text.ts";
 import { openClient } from "../open_client.ts";
 import type { InvocationOf } from "../options.ts";
-import type { StoredMessage } from "../store.ts";
+import type { StoredMessage } from "../stored_message.ts";
 import type { CommandContext } from "./context.ts";
 
 /** Time for the server to store the message, in milliseconds. */
@@ -36,7 +36,7 @@ export async function messageCommand(
     await deliver(message, { connection, clock, signal: stopping });
   } catch (error) {
     if (!options.queue || !isAway(error) || stopping.aborted) throw error;
-    client.store.queue(message);
+    client.store.outbox.queue(message);
     isQueued = true;
     terminal.talk(`hbclient: ${error.message}`);
   }

@@ -132,7 +132,7 @@ function createUploader(
 }
 
 function sayWhatWaits({ store }: OpenClient, view: ChatView): void {
-  const { messages } = store.waiting();
+  const { messages } = store.outbox.waiting();
   if (messages === 0) return;
   const what = messages === 1 ? "1 message is" : `${messages} messages are`;
   view.notice(`${what} still queued; the agent sends what waits when it runs again`);

@@ -37,7 +37,7 @@ export async function statusCommand(
   const agentRunning = isAgentRunning(dataDirectory);
   using client = await openClient(options, context);
   const { status, exitCode, hint } = await askServer(client, context);
-  const { messages, bytes } = client.store.waiting();
+  const { messages, bytes } = client.store.outbox.waiting();
   const [last] = client.store.receivedFiles(1);
   const result: Status = {
     ...status,
