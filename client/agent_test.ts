@@ -26,7 +26,7 @@ const ACK: FrameOf<"ACK"> = {
   late: 25_000,
   down: 50_000,
   time: 1,
-  features: [],
+  features: ["journal"],
   limits: { line: 65_536, message: 16_384, file: null, data: 2 },
 };
 const ID = "0191b4a0-0000-7000-8000-00000000000";
@@ -639,4 +639,77 @@ Deno.test("Agent runs its receiver and stops it, and outlives its faults", async
     assert(stage.peer.of("HEARTBEAT").length >= 2);
   }
   assertEquals([calls[0], calls[1]], ["run", "stop"]);
+});
+
+Deno.test("[HB-58] [HB-59] Agent sends what it noted without a server in parts, each once the last is stored", async () => {
+  await using stage = new Stage();
+  stage.failures = [new CannotConnectError([])];
+  for (let count = 0; count < 150; count++) stage.store.journal.add("vitals");
+  await stage.start();
+  await stage.clock.advance(2_000);
+  const [first] = stage.peer.of("JOURNAL");
+  assertEquals(stage.peer.of("JOURNAL").length, 1);
+  assertEquals([first?.entries.length, first?.dropped], [100, 0]);
+  assertEquals(first?.journal, stage.store.journal.id);
+  const answer = async (entries: readonly { seq: number }[] = []) => {
+    const seq = entries.at(-1)?.seq ?? 0;
+    stage.peer.connection.send({ verb: "JOURNALED", journal: stage.store.journal.id, seq });
+    await stage.clock.advance(0);
+  };
+  await answer(first?.entries);
+  const second = stage.peer.of("JOURNAL").at(-1);
+  const events = second?.entries.map(({ event }) => event).slice(50);
+  assertEquals(events, ["started", "server_lost", "server_back"]);
+  stage.peer.connection.close();
+  await stage.clock.advance(10_000);
+  assertEquals(stage.peers.length, 2);
+  const again = stage.peer.of("JOURNAL")[0]?.entries ?? [];
+  assertEquals(again.slice(0, 53), second?.entries, "what has no answer is sent again");
+  await answer(again);
+  assertEquals(stage.store.journal.unsent(10), []);
+  await answer();
+  assertEquals(stage.peer.of("JOURNAL").length, 1);
+});
+
+Deno.test("[HB-58] Agent sends no journal to a server that does not take it", async () => {
+  ACK.features = [];
+  try {
+    await using stage = new Stage();
+    stage.store.journal.add("vitals");
+    await stage.start();
+    await stage.clock.advance(INTERVAL_MS);
+    assertEquals(stage.peer.of("JOURNAL"), []);
+  } finally {
+    ACK.features = ["journal"];
+  }
+});
+
+Deno.test("Agent without a server for 24 hours keeps its journal within its bound and replays it in order", async () => {
+  await using stage = new Stage();
+  stage.failures = Array.from({ length: 5_000 }, () => new CannotConnectError([]));
+  await stage.start();
+  const lostAt = stage.clock.wall();
+  await stage.clock.advance(24 * 3_600_000);
+  const noted = stage.store.journal.unsent(10_000);
+  assertEquals(noted.slice(0, 2).map(({ event }) => event), ["started", "server_lost"]);
+  assertEquals(noted[1]?.at, lostAt);
+  assertEquals(
+    noted.slice(2).map(({ at }) => at),
+    Array.from(
+      { length: 1_440 },
+      (_, minute) => lostAt + (minute + 1) * 60_000,
+    ),
+  );
+  stage.failures = [];
+  const served = new Map<number, number>();
+  await stage.clock.advance(60_000);
+  for (let part = 0; part < 20; part++) {
+    const { journal, entries } = stage.peer.of("JOURNAL").at(-1) ?? { journal: "", entries: [] };
+    for (const { seq, at } of entries) served.set(seq, at);
+    const seq = entries.at(-1)?.seq ?? 0;
+    stage.peer.connection.send({ verb: "JOURNALED", journal, seq });
+    await stage.clock.advance(0);
+  }
+  assertEquals([...served.values()].slice(0, 1_442), noted.map(({ at }) => at));
+  assertEquals(stage.store.journal.unsent(10), []);
 });

@@ -115,6 +115,10 @@ async function run(
       return await (await import("./command/message.ts")).messageCommand(invocation, context);
     case "send":
       return await (await import("./command/send.ts")).sendCommand(invocation, context);
+    case "inbox":
+      return (await import("./command/inbox.ts")).inboxCommand(invocation, context);
+    case "log":
+      return (await import("./command/log.ts")).logCommand(invocation, context);
     case "status":
       return await (await import("./command/status.ts")).statusCommand(invocation, context);
   }

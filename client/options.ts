@@ -47,6 +47,16 @@ export const HBCLIENT = defineProgram({
         "A file that another hbclient begins to send as well is left to that one (exit code 1).",
       arguments: [{ name: "PATH", required: true, repeatable: true }],
     },
+    inbox: {
+      summary: "The operator's messages that this machine has.",
+      description:
+        "New ones are marked; with --read only those are printed, and the operator is told that they were shown.",
+    },
+    log: {
+      summary: "What happened on this machine: messages, files of the server, and its journal.",
+      description:
+        "The journal says when the server was lost and found again, and that the machine slept, was stopped or booted.",
+    },
     status: { summary: "Whether the server can be reached, and what waits for it." },
   },
   options: {
@@ -99,6 +109,35 @@ export const HBCLIENT = defineProgram({
       commands: ["message"],
       help: "When the server is away, keep the message for the agent to send later.",
     },
+    expires: {
+      kind: "duration",
+      commands: ["message"],
+      commandLineOnly: true,
+      min: 1,
+      max: 366 * 24 * 3_600_000,
+      help:
+        "With --queue: do not send it any more after so long, such as 2h (never expires unless set).",
+    },
+    read: {
+      kind: "flag",
+      commands: ["inbox"],
+      commandLineOnly: true,
+      help: "Print only new messages, which then are new no more.",
+    },
+    kind: {
+      kind: "choice",
+      commands: ["log"],
+      commandLineOnly: true,
+      choices: ["message", "file", "journal"],
+      repeatable: true,
+      help: "Only these kinds of lines.",
+    },
+    since: {
+      kind: "duration",
+      commands: ["log"],
+      commandLineOnly: true,
+      help: "Only the last so long, such as 2h.",
+    },
   },
   exitCodes: EXIT_CODE_MEANINGS,
   examples: [
@@ -106,6 +145,7 @@ export const HBCLIENT = defineProgram({
     ["hbclient", "stay connected, and chat"],
     ['hbclient message "printer is on fire"', "write to the operator"],
     ["hbclient send report.pdf photo.jpg", "send files"],
+    ["hbclient inbox --read", "what the operator wrote, while the agent runs as a service"],
     ["hbclient status --json", "for scripts"],
     [
       "hbclient --server 192.168.1.10 --plaintext --name lab-7",

@@ -211,10 +211,11 @@ export class ClientStore implements Disposable {
   }
 
   /** The `limit` files that were received last, the oldest of them first. */
-  receivedFiles(limit: number): ReceivedFile[] {
+  receivedFiles(limit: number): (ReceivedFile & { receivedAt: number })[] {
     return this.#database
-      .prepare(`SELECT ${RECEIVED} FROM received ORDER BY seq DESC LIMIT ?`)
-      .all(limit).map(receivedFileOf).reverse();
+      .prepare(`SELECT ${RECEIVED}, received_at FROM received ORDER BY seq DESC LIMIT ?`)
+      .all(limit)
+      .map((row) => ({ ...receivedFileOf(row), receivedAt: Number(row.received_at) })).reverse();
   }
 
   /** Keeps one fact under a key. */

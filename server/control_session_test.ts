@@ -522,6 +522,53 @@ Deno.test("messages that wait for a week come once, in order, marked with the re
   assertEquals(server.tables.waitingMessages(till.keyId), []);
 });
 
+const JOURNAL = "019aa8d0-0000-7000-8000-0000000000aa";
+
+function journal(at: number, seqs: number[], dropped = 0): Frame {
+  const entries = seqs.map((seq) => ({ seq, at: at - 1_000 + seq, event: "vitals" }));
+  return { verb: "JOURNAL", journal: JOURNAL, at, dropped, entries };
+}
+
+Deno.test("[HB-59] a session puts a journal into the timeline once, by this server's clock, then answers", async () => {
+  await using place = await begin();
+  const { server, till, peer } = place;
+  const now = server.clock.wall();
+  const release = server.hold("addJournal");
+  peer.send(journal(now + 5_000, [0, 1], 7)); // Its clock is 5 s ahead.
+  await handled(peer, 1); // A slow disk holds no heartbeat up.
+  release();
+  assertEquals(await peer.expect("JOURNALED"), { verb: "JOURNALED", journal: JOURNAL, seq: 1 });
+  const lines = () => server.tables.events({ client: till.keyId, kinds: ["journal"] });
+  assertEquals(lines().map(({ at }) => at), [now - 1_000, now - 999]);
+  assertEquals(lines().map(({ data }) => data), [
+    { event: "vitals", client_at: new Date(now + 4_000).toISOString(), dropped: 7 },
+    { event: "vitals", client_at: new Date(now + 4_001).toISOString() },
+  ]);
+  peer.send(journal(now + 5_000, [0, 1, 2]));
+  assertEquals((await peer.expect("JOURNALED")).seq, 2);
+  assertEquals(lines().length, 3);
+});
+
+Deno.test("[HB-59] a session does not answer a journal that it cannot store, and goes on", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  server.fail("addJournal", new StoreError("Cannot use the database", { full: true }));
+  peer.send(journal(server.clock.wall(), [0]));
+  await handled(peer, 1);
+  server.fail("addJournal", undefined);
+  peer.send(journal(server.clock.wall(), [0]));
+  assertEquals((await peer.expect("JOURNALED")).seq, 0);
+});
+
+Deno.test("[HB-58] a session ends when a part of a journal comes before the last is answered", async () => {
+  await using place = await begin();
+  const { server, peer } = place;
+  const release = server.hold("addJournal");
+  for (const seq of [0, 1]) peer.send(journal(server.clock.wall(), [seq]));
+  assertStringIncludes((await peer.expect("REFUSE")).reason, "JOURNAL");
+  release();
+});
+
 Deno.test("a session delivers what waits, in order, and marks how far it has come", async () => {
   await using place = await begin();
   const { server, till, peer } = place;

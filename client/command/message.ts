@@ -10,7 +10,7 @@ import { type Connection, ProtocolError } from "../../protocol/mod.ts";
 import { CannotConnectError, ClientError, RefusedError } from "../client_error.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { checkMessageText } from "../message_text.ts";
-import { openClient } from "../open_client.ts";
+import { type OpenClient, openClient } from "../open_client.ts";
 import type { InvocationOf } from "../options.ts";
 import type { StoredMessage } from "../stored_message.ts";
 import type { CommandContext } from "./context.ts";
@@ -34,9 +34,12 @@ export async function messageCommand(
   try {
     const { connection } = await client.access.connect({ role: "tool", signal: stopping });
     await deliver(message, { connection, clock, signal: stopping });
+    remember(message, { client, clock, terminal });
   } catch (error) {
     if (!options.queue || !isAway(error) || stopping.aborted) throw error;
-    client.store.outbox.queue(message);
+    const { expires } = options;
+    const expiresAt = expires === undefined ? undefined : message.at + expires;
+    client.store.outbox.queue({ ...message, expiresAt });
     isQueued = true;
     terminal.talk(`hbclient: ${error.message}`);
   }
@@ -45,6 +48,19 @@ export async function messageCommand(
     terminal.data(`queued ${message.id}; the agent (hbclient run) sends it when it is connected`);
   } else terminal.data(`stored ${message.id}`);
   return EXIT.done;
+}
+
+/** For `hbclient log`; the server has the message whatever happens here. */
+function remember(
+  message: StoredMessage,
+  { client, clock, terminal }: { client: OpenClient } & Pick<CommandContext, "clock" | "terminal">,
+): void {
+  try {
+    client.store.outbox.record(message, clock.wall());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    terminal.talk(`hbclient: warning: Cannot note the message in the log: ${reason}`);
+  }
 }
 
 /** Whether the server may take the message later. */

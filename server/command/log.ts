@@ -4,6 +4,7 @@
  * @module
  */
 
+import { journalText } from "../../platform/journal_text.ts";
 import type { Line } from "../../platform/terminal.ts";
 import { findServer } from "../api_client.ts";
 import type { EventView } from "../json_view.ts";
@@ -47,7 +48,7 @@ export function showLine(line: EventView): Line {
 
 function describe(line: EventView): string {
   const { at: _at, client: _client, kind, ...rest } = line;
-  if (kind === "message") return `${rest.from} -> ${rest.to} (${rest.state}): ${rest.text}`;
+  if (kind === "message") return describeMessage(rest);
   if (kind === "state") {
     const downtime = typeof rest.downtime_ms === "number"
       ? `, was away ${rest.downtime_ms} ms`
@@ -57,11 +58,19 @@ function describe(line: EventView): string {
     }${downtime}`;
   }
   if (kind === "file") return describeFile(rest);
+  if (kind === "journal") return journalText(rest);
   if (kind === "alert") return `#${rest.id} ${rest.state} (${rest.cause})`;
   return Object.entries(rest)
     .filter(([, value]) => value !== null && value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
     .join(" ");
+}
+
+function describeMessage(message: Record<string, unknown>): string {
+  const { from, to, state, text, stored_at: storedAt, shown_at: shownAt } = message;
+  // A message from a client stands in the log since it was stored; one to it may have waited for long.
+  const at = state === "shown" ? shownAt : from === "server" ? storedAt : null;
+  return `${from} -> ${to} (${state}${typeof at === "string" ? ` ${at}` : ""}): ${text}`;
 }
 
 function describeFile(file: Record<string, unknown>): string {
