@@ -1,0 +1,127 @@
+/**
+ * `deno task soak idle`: a real server with many quiet clients for minutes, and one real client among them;
+ * says whether memory, descriptors, threads, the databases' logs and the wake-ups stay flat.
+ *
+ * Timers of another process cannot be counted. One that is never given back fires and wakes the main thread, or
+ * keeps its memory: so the wake-ups between two samples, and the memory, stand for them.
+ *
+ * @module
+ */
+
+import { clientDatabase, serverDatabase } from "../../tests/faults/kept_state.ts";
+import { QuietClient } from "../../tests/faults/quiet_client.ts";
+import { RunningClient } from "../../tests/running_client.ts";
+import { RunningServer } from "../../tests/running_server.ts";
+import { pause } from "../../tests/until.ts";
+import { type FlatBounds, ProcessWatch } from "./process_watch.ts";
+import { runSoak } from "./soak_options.ts";
+
+const OPTIONS = {
+  minutes: { default: 10, min: 0.2, max: 10_000, fraction: true, about: "how long" },
+  clients: { default: 200, min: 1, max: 1_000, about: "quiet clients" },
+  interval: { default: 20, min: 1, max: 60, about: "seconds between two heartbeats" },
+  every: { default: 10, min: 1, max: 600, about: "seconds between two samples" },
+};
+
+/** What counts as flat; the collector alone moves the memory by a few MiB. */
+const BOUNDS: FlatBounds = {
+  rssKibPerMinute: 256,
+  descriptors: 5,
+  threads: 2,
+  walBytes: 16 * 1024 * 1024,
+  wakeupsPercent: 20,
+};
+/** Time between two messages of a client, and between two of the server to all, in milliseconds. */
+const MESSAGE_MS = 60_000;
+/** Clients that connect at once. */
+const CONNECTING = 10;
+
+type Options = Record<keyof typeof OPTIONS, number>;
+
+async function run(options: Options, say: (line: string) => void): Promise<boolean> {
+  const { clients: count, interval, minutes, every } = options;
+  say(`${minutes} minutes, ${count} clients, TLS, a heartbeat each ${interval} s`);
+  await using server = await RunningServer.start({ args: ["--interval", `${interval}`] });
+  await using real = await RunningClient.start(server, "real");
+  await using crowd = new AsyncDisposableStack();
+  const quiet = await connect(server, { count, crowd });
+  say(`all connected`);
+  const watches = [
+    new ProcessWatch("server", {
+      pid: server.program.pid,
+      database: serverDatabase(server.data),
+    }),
+    new ProcessWatch("client", {
+      pid: real.agent.pid,
+      database: clientDatabase(real.data),
+    }),
+  ];
+  const broadcast = setInterval(() => {
+    server.api("/api/messages", { who: "all", text: "is all well?" })
+      .catch((error) => say(`Cannot send to all: ${error}`));
+  }, MESSAGE_MS);
+  const startedAt = performance.now();
+  while (performance.now() - startedAt < minutes * 60_000) {
+    for (const watch of watches) await watch.sample();
+    const passed = (performance.now() - startedAt) / 60_000;
+    say(`${passed.toFixed(2).padStart(6)} min: ${watches.map(({ now }) => now).join("; ")}`);
+    await pause(every * 1000);
+  }
+  clearInterval(broadcast);
+  return await judge({ server, quiet, watches }, say);
+}
+
+async function connect(
+  server: RunningServer,
+  { count, crowd }: { count: number; crowd: AsyncDisposableStack },
+): Promise<QuietClient[]> {
+  const join = await server.invite("--uses", `${count}`);
+  const quiet: QuietClient[] = [];
+  for (let first = 0; first < count; first += CONNECTING) {
+    const numbers = Array.from(
+      { length: Math.min(CONNECTING, count - first) },
+      (_, index) => first + index,
+    );
+    const connected = await Promise.all(numbers.map((number) =>
+      QuietClient.connect(server, {
+        name: `quiet-${number}`,
+        tls: true,
+        join,
+        messageMs: MESSAGE_MS,
+        offset: number / count,
+      })
+    ));
+    quiet.push(...connected.map((client) => crowd.use(client)));
+  }
+  return quiet;
+}
+
+async function judge(
+  { server, quiet, watches }: {
+    server: RunningServer;
+    quiet: QuietClient[];
+    watches: ProcessWatch[];
+  },
+  say: (line: string) => void,
+): Promise<boolean> {
+  const verdicts = watches.map((watch) => watch.verdict(BOUNDS));
+  for (const line of verdicts.flatMap(({ lines }) => lines)) say(line);
+  const total = (of: (client: QuietClient) => number) =>
+    quiet.reduce((sum, client) => sum + of(client), 0);
+  const ended = quiet.filter((client) => client.ended !== undefined);
+  const alerts = await server.json<unknown[]>("alerts");
+  say(
+    `messages: ${total(({ sent }) => sent)} sent, ${total(({ stored }) => stored)} stored, ` +
+      `${total(({ received }) => received)} received; ` +
+      `${ended.length} connections lost, ${alerts.length} alerts`,
+  );
+  for (const { ended: why } of ended.slice(0, 5)) say(`lost: ${why}`);
+  const isFlat = verdicts.every((verdict) => verdict.isFlat);
+  const isWell = isFlat && ended.length === 0 && alerts.length === 0;
+  say(isWell ? "ok" : "FAILED");
+  return isWell;
+}
+
+if (import.meta.main) {
+  Deno.exit(await runSoak("Holds many quiet clients and looks for growth.", OPTIONS, run));
+}
