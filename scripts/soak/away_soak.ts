@@ -75,7 +75,7 @@ async function stayAway(
   for (let hour = 1; hour <= hours; hour++) {
     for (let minute = 1; minute <= MINUTES_PER_HOUR; minute++) {
       await clock.advance(MINUTE_MS);
-      if (minute % MINUTES_PER_MESSAGE === 0 && store.waiting().messages < MAX_WAITING) {
+      if (minute % MINUTES_PER_MESSAGE === 0 && store.outbox.waiting().messages < MAX_WAITING) {
         agent.say(`hour ${hour}, minute ${minute}`);
       }
     }
@@ -86,7 +86,9 @@ async function stayAway(
     const bytes = await fileBytes(database) + await fileBytes(`${database}-wal`);
     say(
       `hour ${hour}: heap ${inKib(value)} KiB, ${attempts} attempts, ${clock.waiting} timers, ` +
-        `${store.waiting().messages} messages wait, database and its log ${inKib(bytes)} KiB`,
+        `${store.outbox.waiting().messages} messages wait, database and its log ${
+          inKib(bytes)
+        } KiB`,
     );
   }
   const timers = clock.waiting;

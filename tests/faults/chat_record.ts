@@ -103,7 +103,9 @@ export class ChatRecord {
   }
 
   #onReceipt({ id = "", state, reason }: Record<string, string>): void {
-    if (state === "refused") this.complaints.push(`client: a message was refused: ${reason}`);
+    if (state === "refused" || state === "queued" || state === "expired") {
+      this.complaints.push(`client: a message is ${state}: ${reason}`);
+    }
     const text = this.#texts.get(id);
     // Without a text it was queued by a life that died before it could say so.
     if (text !== undefined && state === "stored") this.client.acknowledged.set(text, "stored");

@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { MAX_INBOX_MESSAGES } from "../../client/store.ts";
 import { sha256 } from "../sample_file.ts";
 import type { KnownFile } from "./history.ts";
 
@@ -23,12 +24,35 @@ export interface ServerState {
   alerts: { openedAt: number; cause: string }[];
 }
 
-/** What a client keeps. */
-export interface ClientState {
+/** The inbox of a client at a moment: it forgets the oldest messages once it holds enough. */
+export class InboxMemory {
+  readonly #data: string;
+  readonly #texts = new Map<number, string>();
+
+  /** Takes the client's data directory. */
+  constructor(data: string) {
+    this.#data = data;
+  }
+
+  /**
+   * Looks at it now. What was there at the last look counts as forgotten, and is kept in mind, where it stood
+   * before everything that a full inbox holds; anything else that is gone is gone.
+   */
+  look(): void {
+    using database = new DatabaseSync(clientDatabase(this.#data), { readOnly: true });
+    const rows = database.prepare(`SELECT seq, ${TEXT} FROM inbox ORDER BY seq`).all();
+    const [first, last] = [Number(rows[0]?.seq ?? 0), Number(rows.at(-1)?.seq ?? 0)];
+    const isFull = last - first + 1 >= MAX_INBOX_MESSAGES;
+    for (const seq of [...this.#texts.keys()]) {
+      if (!isFull || seq >= first) this.#texts.delete(seq);
+    }
+    for (const row of rows) this.#texts.set(Number(row.seq), textOf(row));
+  }
+
   /** Texts of the server's messages, in their order. */
-  received: string[];
-  /** Messages that the server is not known to have. */
-  waiting: number;
+  get received(): string[] {
+    return [...this.#texts].toSorted(([one], [other]) => one - other).map(([, text]) => text);
+  }
 }
 
 const TEXT = "CAST(text AS BLOB) AS bytes";
@@ -50,7 +74,8 @@ export function serverState(data: string): ServerState {
   const count = (sql: string) => Number(database.prepare(sql).get()?.n);
   const away = "direction = 'out' AND state IN ('queued', 'sent')";
   return {
-    received: textsOf(database, "SELECT $ FROM message WHERE direction = 'in' ORDER BY seq"),
+    received: database.prepare(`SELECT ${TEXT} FROM message WHERE direction = 'in' ORDER BY seq`)
+      .all().map(textOf),
     waiting: count(`SELECT count(*) AS n FROM message WHERE ${away}`),
     waitingFiles: count(`SELECT count(*) AS n FROM file WHERE ${away}`),
     unlisted: count(
@@ -64,13 +89,10 @@ export function serverState(data: string): ServerState {
   };
 }
 
-/** What the client with this data directory keeps; it may be running. */
-export function clientState(data: string): ClientState {
+/** How many messages of the client with this data directory wait for the server; it may be running. */
+export function waitingOfClient(data: string): number {
   using database = new DatabaseSync(clientDatabase(data), { readOnly: true });
-  return {
-    received: textsOf(database, "SELECT $ FROM inbox ORDER BY seq"),
-    waiting: Number(database.prepare("SELECT count(*) AS n FROM outbox").get()?.n),
-  };
+  return Number(database.prepare("SELECT count(*) AS n FROM outbox").get()?.n);
 }
 
 /** What `PRAGMA integrity_check` says of a database that nobody uses: `ok`, or what is damaged. */
@@ -94,7 +116,6 @@ export async function publishedFiles(folder: string): Promise<KnownFile[]> {
   return found;
 }
 
-function textsOf(database: DatabaseSync, sql: string): string[] {
-  return database.prepare(sql.replace("$", TEXT)).all()
-    .map((row) => decoder.decode(row.bytes as Uint8Array));
+function textOf(row: Record<string, unknown>): string {
+  return decoder.decode(row.bytes as Uint8Array);
 }

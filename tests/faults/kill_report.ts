@@ -6,7 +6,7 @@
 
 import type { ChatRecord } from "./chat_record.ts";
 import { checkFiles, checkPassage, type HistoryViolation, type KnownFile } from "./history.ts";
-import type { ClientState, ServerState } from "./kept_state.ts";
+import type { ServerState } from "./kept_state.ts";
 import type { Victim } from "./kill_plan.ts";
 import type { Death, ReadyTime } from "./mortal.ts";
 
@@ -31,7 +31,8 @@ export interface KillEvidence {
   record: ChatRecord;
   facts: KillFacts;
   server: ServerState;
-  client: ClientState;
+  /** Texts of the server's messages that the client has kept, in their order. */
+  inbox: string[];
   /** What lies under final names at each side. */
   files: Record<Victim, KnownFile[]>;
   /** What each side's database says of itself. */
@@ -101,10 +102,10 @@ export function reportOf(evidence: KillEvidence): KillReport {
   };
 }
 
-function historyOf({ record, server, client, files }: KillEvidence): HistoryViolation[] {
+function historyOf({ record, server, inbox, files }: KillEvidence): HistoryViolation[] {
   return [
     ...checkPassage({ sender: "client", ...record.client, held: server.received }),
-    ...checkPassage({ sender: "server", ...record.server, held: client.received }),
+    ...checkPassage({ sender: "server", ...record.server, held: inbox }),
     ...checkFiles({ sender: "client", ...record.client.files, held: files.server }),
     ...checkFiles({ sender: "server", ...record.server.files, held: files.client }),
   ];

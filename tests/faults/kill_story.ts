@@ -16,8 +16,15 @@ import { ChatLoad } from "./chat_load.ts";
 import { ChatRecord } from "./chat_record.ts";
 import { type Kill, killPlan, type Victim } from "./kill_plan.ts";
 import { type KillFacts, type KillReport, reportOf } from "./kill_report.ts";
-import { clientDatabase, clientState, integrity, publishedFiles } from "./kept_state.ts";
-import { serverDatabase, serverState } from "./kept_state.ts";
+import {
+  clientDatabase,
+  InboxMemory,
+  integrity,
+  publishedFiles,
+  serverDatabase,
+  serverState,
+  waitingOfClient,
+} from "./kept_state.ts";
 import { type Death, type Life, Mortal, readyTime } from "./mortal.ts";
 
 /** How a story goes. */
@@ -62,6 +69,7 @@ class Stage implements AsyncDisposable {
   readonly record = new ChatRecord(NAME);
   readonly #data: string;
   readonly #client: RunningClient;
+  readonly #inbox: InboxMemory;
   readonly #mortals: Record<Victim, Mortal>;
   readonly #resources: AsyncDisposableStack;
   readonly #facts: KillFacts = {
@@ -81,6 +89,7 @@ class Stage implements AsyncDisposable {
   ) {
     this.#data = data;
     this.#client = client;
+    this.#inbox = new InboxMemory(client.data);
     const listen = ["--listen", `127.0.0.1:${port}`, "--http", "off", "--json"];
     const command = commandLine("hbserver", ["run", "--data", data, ...listen, ...ARGS]);
     const server = new Mortal({
@@ -163,10 +172,10 @@ class Stage implements AsyncDisposable {
     let left = "";
     await until(() => {
       const { waiting, waitingFiles } = serverState(this.#data);
-      const client = clientState(this.#client.data);
+      const own = waitingOfClient(this.#client.data);
       left = `${waiting} messages and ${waitingFiles} files to the client, ` +
-        `${client.waiting} messages of it`;
-      return waiting + waitingFiles + client.waiting === 0;
+        `${own} messages of it`;
+      return waiting + waitingFiles + own === 0;
     }, { what: () => `the end of ${left}`, timeoutMs: DRAIN_LIMIT_MS, everyMs: 200 });
   }
 
@@ -177,12 +186,13 @@ class Stage implements AsyncDisposable {
     this.#note("client", await client.life?.ended);
     server.life?.program.signal("SIGTERM");
     this.#note("server", await server.life?.ended);
+    this.#inbox.look();
     return reportOf({
       seed,
       record: this.record,
       facts: this.#facts,
       server: serverState(this.#data),
-      client: clientState(this.#client.data),
+      inbox: this.#inbox.received,
       files: {
         server: await publishedFiles(join(this.#data, "files", NAME)),
         client: await publishedFiles(this.#client.files),
@@ -228,6 +238,7 @@ class Stage implements AsyncDisposable {
 
   #onDeath(death: Death): void {
     this.#facts.deaths.push(death);
+    this.#inbox.look();
     if (death.wrong !== undefined) this.#facts.wrong.push(death.wrong);
     if (death.kill.victim === "client") {
       this.record.connectedSince = undefined;
