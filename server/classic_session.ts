@@ -166,8 +166,7 @@ class ClassicSession implements Link {
     const { id, name } = this.#member.record;
     this.beats++;
     watch.event(id, { kind: "beat" });
-    const gap = watch.get(id)?.gapMs;
-    timeline.beat(id, { seq: this.beats, gap_ms: gap === undefined ? null : Math.round(gap) });
+    timeline.beat(id, { seq: this.beats });
     log.debug("{name}: heartbeat {seq}", { name, seq: this.beats });
   }
 

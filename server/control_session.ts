@@ -229,11 +229,13 @@ export class ControlSession implements Link, Session {
   }
 
   #onPong({ n }: FrameOf<"PONG">): void {
-    const { clock, watch } = this.parts;
+    const { clock, timeline, watch } = this.parts;
     const sentAt = this.#pings.get(n);
     if (sentAt === undefined || !this.isAgent) return;
     this.#pings.delete(n);
-    watch.event(this.client, { kind: "round_trip", ms: clock.now() - sentAt });
+    const ms = clock.now() - sentAt;
+    watch.event(this.client, { kind: "round_trip", ms });
+    timeline.roundTrip(this.client, ms);
   }
 
   #onBye({ reason, back_in }: FrameOf<"BYE">): void {

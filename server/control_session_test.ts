@@ -109,18 +109,27 @@ Deno.test("a session keeps few open PINGs of a peer that answers none", async ()
   assertEquals(server.parts.watch.get(till.keyId)?.roundTripMs, undefined, "it is forgotten");
 });
 
-Deno.test("a session notes each heartbeat with its vitals in the timeline", async () => {
+Deno.test("a session notes heartbeats, round trips and vitals in the timeline, by the minute", async () => {
   await using place = await begin();
   const { server, till, peer } = place;
   const vitals = { cpu: 0.25, mem: 0.5, up: 3_600 };
   peer.send({ verb: "HEARTBEAT", seq: 0, at: server.clock.wall() - 1_500, vitals });
   await peer.expect("BEAT");
+  peer.send({ verb: "PONG", n: 1 });
   await server.clock.advance(500);
+  peer.send({ verb: "HEARTBEAT", seq: 1, at: server.clock.wall() - 1_500, vitals });
+  await peer.expect("BEAT");
+  const line = {
+    ...{ beats: 2, seq: 1, gap_ms: 500, gap_max_ms: 500, rtt_ms: 0, rtt_max_ms: 0 },
+    ...{ skew_ms: -1_500, vitals },
+  };
+  const lines = await server.parts.timeline.read({ kinds: ["beat"] });
+  assertEquals(lines.map(({ clientName, data }) => [clientName, data]), [["till-3", line]]);
+  assertEquals(server.tables.events({ kinds: ["beat"] }), [], "its minute is not over");
+  await server.parts.timeline.flush();
   assertEquals(
     server.tables.events({ kinds: ["beat"] }).map(({ client, data }) => [client, data]),
-    [
-      [till.keyId, { seq: 0, gap_ms: null, rtt_ms: null, skew_ms: -1_500, vitals }],
-    ],
+    [[till.keyId, line]],
   );
   const member = server.parts.roster.get(till.keyId);
   assertEquals([member?.vitals, member?.skewMs], [vitals, -1_500]);

@@ -278,7 +278,7 @@ export class FakeServer implements AsyncDisposable {
     const store = this.#store();
     const log = this.#log();
     const timing = timingOf(options.intervalMs ?? 20_000);
-    const timeline = new Timeline({ clock, store, log });
+    const timeline = new Timeline({ clock, store, log, roster });
     const onNotice = (notice: Notice) => void this.notices.push(notice);
     const alarm = new Alarm({ clock, log, store, roster, timeline, onNotice });
     const onChange = (change: WatchedChange) => {

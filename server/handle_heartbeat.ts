@@ -18,17 +18,6 @@ export function handleHeartbeat(frame: FrameOf<"HEARTBEAT">, session: Session): 
   watch.event(client, { kind: "beat" });
   member.vitals = frame.vitals;
   member.skewMs = frame.at - at;
-  const presence = watch.get(client);
-  timeline.beat(client, {
-    seq: frame.seq,
-    gap_ms: rounded(presence?.gapMs),
-    rtt_ms: rounded(presence?.roundTripMs),
-    skew_ms: member.skewMs,
-    vitals: frame.vitals ?? null,
-  });
+  timeline.beat(client, { seq: frame.seq, skewMs: member.skewMs, vitals: frame.vitals });
   parts.log.debug("{name}: heartbeat {seq}", { name: member.record.name, seq: frame.seq });
-}
-
-function rounded(ms: number | undefined): number | null {
-  return ms === undefined ? null : Math.round(ms * 1000) / 1000;
 }

@@ -230,8 +230,7 @@ export class Operations {
 
   /** The timeline as it stands. */
   async log(request: LogRequest): Promise<EventView[]> {
-    await this.#parts.timeline.flush();
-    return (await this.#parts.store.events(this.#filter(request))).map(eventView);
+    return (await this.#parts.timeline.read(this.#filter(request))).map(eventView);
   }
 
   /** The timeline as it stands and as it grows, until `signal` aborts; throws at once for an unknown client. */
@@ -302,7 +301,6 @@ export class Operations {
   }
 
   async *#follow(filter: TimelineFilter, signal: AbortSignal): AsyncGenerator<EventView> {
-    await this.#parts.timeline.flush();
     for await (const event of this.#parts.timeline.follow(filter, signal)) yield eventView(event);
   }
 

@@ -212,7 +212,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const { clock, log, store, files, directory, stack } = foundation;
   const roster = new Roster();
   const timing = timingOf(options.intervalMs ?? HEARTBEAT_INTERVAL_MS, options.downMs);
-  const timeline = new Timeline({ clock, store, log });
+  const timeline = new Timeline({ clock, store, log, roster });
   const onNotice = options.onNotice ?? (() => {});
   const alarm = new Alarm({ clock, log, store, roster, timeline, onNotice });
   const pending = new Set<Promise<void>>();

@@ -644,7 +644,11 @@ export class StoreDatabase {
     for (const event of events) {
       this.#addEvent(event);
       if (event.kind !== "beat" || event.client === undefined) continue;
-      this.#run("UPDATE client SET last_seen = ? WHERE id = ?", event.at, event.client);
+      this.#run(
+        "UPDATE client SET last_seen = max(coalesce(last_seen, 0), ?) WHERE id = ?",
+        event.at,
+        event.client,
+      );
     }
   }
 

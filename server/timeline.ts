@@ -1,5 +1,5 @@
 /**
- * The timeline's live side: beats gathered for the store, audit lines at a bounded rate, and followers who
+ * The timeline's live side: beats rolled up by the minute, audit lines at a bounded rate, and followers who
  * are woken when the store has something new.
  *
  * What is written stands in the store; a follower is only told that it should look, so that everybody
@@ -10,14 +10,16 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Clock, Timer } from "../platform/clock.ts";
+import { type Beat, BeatRollup, minuteOf, ROLLUP_MS } from "./beat_rollup.ts";
 import { RateLimit } from "./rate_limit.ts";
+import type { Roster } from "./roster.ts";
 import type { Store } from "./store.ts";
 import type { EventKind, EventRecord } from "./store_record.ts";
 
-/** Beats are handed to the store this often, in milliseconds. */
-const BEAT_FLUSH_MS = 500;
-/** Beats that wait for the store at most; older ones are dropped and counted when it is stuck. */
-const MAX_WAITING_BEATS = 20_000;
+/** Minutes of beats that wait for the store at most; older ones are dropped and counted when it is stuck. */
+const MAX_WAITING_MINUTES = 20_000;
+/** Time after which the last beat of a client is forgotten, and no gap to the next is measured, in milliseconds. */
+const FORGET_BEAT_MS = 24 * 3_600_000;
 /** Audit lines that one address may cause at once, and the time in which one more is allowed. */
 const AUDIT_BURST = 10;
 const AUDIT_REFILL_MS = 6_000;
@@ -36,6 +38,8 @@ export interface TimelineOptions {
   clock: Clock;
   store: Store;
   log: Logger;
+  /** Who bears which name. */
+  roster: Roster;
 }
 
 type NewEvent = Omit<EventRecord, "seq" | "clientName" | "message">;
@@ -43,9 +47,13 @@ type NewEvent = Omit<EventRecord, "seq" | "clientName" | "message">;
 /** Writes and follows the timeline. */
 export class Timeline {
   #options: TimelineOptions;
-  #beats: NewEvent[] = [];
-  #droppedBeats = 0;
-  #flushTimer: Timer | undefined;
+  /** The minute under way of each client. */
+  #open = new Map<string, BeatRollup>();
+  /** When the last beat of each client came, on the monotonic clock. */
+  #lastBeat = new Map<string, number>();
+  #waiting: NewEvent[] = [];
+  #dropped = 0;
+  #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
   #followers = new Set<() => void>();
   #audits: RateLimit;
@@ -57,14 +65,29 @@ export class Timeline {
     this.#audits = new RateLimit({ clock, burst: AUDIT_BURST, refillMs: AUDIT_REFILL_MS });
   }
 
-  /** Notes a heartbeat; it reaches the store within {@linkcode BEAT_FLUSH_MS}. */
-  beat(client: string, data: object): void {
-    if (this.#beats.length >= MAX_WAITING_BEATS) {
-      this.#beats.shift();
-      this.#droppedBeats++;
+  /** Notes a heartbeat; its minute reaches the store when it is over. */
+  beat(client: string, beat: Omit<Beat, "gapMs">): void {
+    const { clock } = this.#options;
+    const [now, at] = [clock.now(), clock.wall()];
+    const before = this.#lastBeat.get(client);
+    this.#lastBeat.set(client, now);
+    const gapMs = before === undefined ? undefined : now - before;
+    let rollup = this.#open.get(client);
+    if (rollup !== undefined && rollup.minute !== minuteOf(at)) {
+      this.#close(client, rollup);
+      rollup = undefined;
     }
-    this.#beats.push({ at: this.#options.clock.wall(), client, kind: "beat", data });
-    this.#startTimer();
+    if (rollup === undefined) {
+      rollup = new BeatRollup(at);
+      this.#open.set(client, rollup);
+      this.#startTimer();
+    }
+    rollup.add({ ...beat, gapMs }, at);
+  }
+
+  /** Notes a measured round trip of a client, in milliseconds. */
+  roundTrip(client: string, ms: number): void {
+    this.#open.get(client)?.addRoundTrip(ms);
   }
 
   /**
@@ -93,40 +116,102 @@ export class Timeline {
     }
   }
 
-  /** Hands waiting beats to the store, after those that are on their way to it. */
+  /** Hands all beats to the store, those of the minute under way as well; for the end of the server. */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
-    this.#flushTimer?.cancel();
-    this.#flushTimer = undefined;
-    if (this.#beats.length === 0) return;
-    this.#writing = this.#write(this.#beats.splice(0));
-    await this.#writing;
+    for (const [client, rollup] of this.#open) this.#close(client, rollup);
+    await this.#write();
+    this.#stopTimer();
+  }
+
+  /** The lines that match, as they stand, in the order of what they tell of. */
+  async read(filter: TimelineFilter): Promise<EventRecord[]> {
+    const { roster, store } = this.#options;
+    const events = await store.events(filter);
+    const { client, kinds, since = 0 } = filter;
+    if (kinds !== undefined && !kinds.includes("beat")) return events;
+    const open = [
+      ...this.#waiting,
+      ...[...this.#open].map(([client, rollup]) => eventOf(client, rollup)),
+    ].filter((event) => (client === undefined || event.client === client) && event.at >= since);
+    const named = open.map((event) => ({
+      ...event,
+      seq: Infinity,
+      clientName: roster.get(event.client ?? "")?.record.name,
+    }));
+    return [...events, ...named].sort((one, other) => one.at - other.at);
+  }
+
+  #close(client: string, rollup: BeatRollup): void {
+    this.#open.delete(client);
+    this.#waiting.push(eventOf(client, rollup));
+    const surplus = this.#waiting.length - MAX_WAITING_MINUTES;
+    if (surplus <= 0) return;
+    this.#waiting.splice(0, surplus);
+    this.#dropped += surplus;
+  }
+
+  /** Closes the minutes that are over and writes them. */
+  async #onMinute(): Promise<void> {
+    const { clock } = this.#options;
+    const minute = minuteOf(clock.wall());
+    for (const [client, rollup] of this.#open) {
+      // A clock that was set back has opened a minute of the future.
+      if (rollup.minute !== minute) this.#close(client, rollup);
+    }
+    const forgotten = clock.now() - FORGET_BEAT_MS;
+    for (const [client, at] of this.#lastBeat) if (at < forgotten) this.#lastBeat.delete(client);
+    await this.#write();
   }
 
   /** Writes one batch at a time: what comes while the store is stuck waits here, where it is bounded. */
-  async #write(beats: NewEvent[]): Promise<void> {
+  async #write(): Promise<void> {
+    if (this.#writing !== undefined) return;
+    this.#writing = this.#writeWaiting();
+    await this.#writing;
+    this.#writing = undefined;
+    this.#startTimer();
+  }
+
+  async #writeWaiting(): Promise<void> {
     const { store, log } = this.#options;
+    const batch = this.#waiting.slice();
+    if (batch.length === 0) return;
     try {
-      await store.addEvents(beats);
+      await store.addEvents(batch);
+      // Meanwhile more may have come, and the oldest may have been dropped.
+      const written = new Set(batch);
+      this.#waiting = this.#waiting.filter((event) => !written.has(event));
       this.changed();
     } catch (error) {
-      log.error("Cannot record {lost} heartbeats: {error}", {
-        lost: beats.length,
+      log.error("Cannot record {minutes} minutes of heartbeats yet: {error}", {
+        minutes: batch.length,
         error: String(error),
       });
     }
-    if (this.#droppedBeats > 0) {
-      const dropped = this.#droppedBeats;
-      this.#droppedBeats = 0;
-      log.error("Left {dropped} heartbeats out: the database was too slow", { dropped });
-    }
-    this.#writing = undefined;
-    if (this.#beats.length > 0) this.#startTimer();
+    if (this.#dropped === 0) return;
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    log.error("Left {dropped} minutes of heartbeats out: the database took none for too long", {
+      dropped,
+    });
+  }
+
+  #stopTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #startTimer(): void {
-    if (this.#writing !== undefined) return;
-    this.#flushTimer ??= this.#options.clock.after(BEAT_FLUSH_MS, () => void this.flush());
+    if (this.#writing !== undefined || (this.#open.size === 0 && this.#waiting.length === 0)) {
+      return;
+    }
+    const { clock } = this.#options;
+    const toNext = ROLLUP_MS - (clock.wall() % ROLLUP_MS);
+    this.#timer ??= clock.after(toNext, () => {
+      this.#timer = undefined;
+      void this.#onMinute();
+    });
   }
 
   /** Wakes everybody who follows: the store holds new lines. */
@@ -156,4 +241,8 @@ export class Timeline {
       signal.removeEventListener("abort", wake);
     }
   }
+}
+
+function eventOf(client: string, rollup: BeatRollup): NewEvent {
+  return { at: rollup.at, client, kind: "beat", data: rollup.line };
 }

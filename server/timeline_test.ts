@@ -2,13 +2,20 @@ import { assert, assertEquals } from "@std/assert";
 import { FakeClock } from "../platform/fake_clock.ts";
 import type { Logger } from "../platform/log.ts";
 import { FakeServer } from "./fake_server.ts";
+import { Roster } from "./roster.ts";
 import { type Store, StoreError } from "./store.ts";
 import type { EventRecord } from "./store_record.ts";
 import { Timeline, type TimelineFilter } from "./timeline.ts";
 
-const FLUSH_MS = 500;
+const MINUTE = 60_000;
+/** When the fake clock begins: the first moment of a minute. */
+const MINUTE_0 = new FakeClock().wall();
 
-type Beats = { data: { seq: number } }[];
+type Beats = { at: number; client: string; data: { seq: number; gap_ms: number } }[];
+
+function unreachable(): never {
+  throw new Error("unreachable");
+}
 
 /** A timeline over a store that answers when the test lets it. */
 function overSlowStore() {
@@ -32,7 +39,13 @@ function overSlowStore() {
     if (error === undefined) before.resolve();
     else before.reject(error);
   };
-  return { clock, written, errors, answer, timeline: new Timeline({ clock, store, log }) };
+  return {
+    clock,
+    written,
+    errors,
+    answer,
+    timeline: new Timeline({ clock, store, log, roster: new Roster() }),
+  };
 }
 
 /** Takes lines until `count` have come. */
@@ -50,72 +63,75 @@ function seqs(lines: EventRecord[]): unknown[] {
   return lines.map(({ data }) => (data as { seq?: number }).seq);
 }
 
-Deno.test("beat() gathers heartbeats and hands them on every 500 ms", async () => {
+Deno.test("beat() rolls a client's heartbeats up and hands them on when their minute is over", async () => {
   const { clock, written, answer, timeline } = overSlowStore();
-  for (let seq = 0; seq < 3; seq++) timeline.beat("k1", { seq });
-  await clock.advance(FLUSH_MS - 1);
-  assertEquals(written, []);
-  await clock.advance(1);
-  assertEquals(written.map((beats) => beats.map(({ data }) => data.seq)), [[0, 1, 2]]);
+  for (let seq = 0; seq < 4; seq++) {
+    timeline.beat("k1", { seq, skewMs: seq });
+    timeline.roundTrip("k1", 10 * seq);
+    if (seq < 2) timeline.beat("k2", { seq });
+    await clock.advance(seq === 2 ? 19_999 : 20_000);
+    if (seq === 2) assertEquals(written, []);
+    if (seq === 2) await clock.advance(1);
+  }
+  assertEquals(written[0]?.map(({ at, client, data }) => [at - MINUTE_0, client, data]), [
+    [40_000, "k1", {
+      ...{ beats: 3, seq: 2, gap_ms: 20_000, gap_max_ms: 20_000, rtt_ms: 10, rtt_max_ms: 20 },
+      ...{ skew_ms: 2, vitals: null },
+    }],
+    [20_000, "k2", {
+      ...{ beats: 2, seq: 1, gap_ms: 20_000, gap_max_ms: 20_000, rtt_ms: null, rtt_max_ms: null },
+      ...{ skew_ms: null, vitals: null },
+    }],
+  ]);
   answer();
-  await clock.advance(10 * FLUSH_MS);
-  assertEquals([written.length, clock.waiting], [1, 0]);
+  await clock.advance(MINUTE);
+  assertEquals(written[1]?.map(({ data }) => [data.seq, data.gap_ms]), [[3, 20_000]]);
+  answer();
+  await clock.advance(0);
+  assertEquals(clock.waiting, 0);
 });
 
 Deno.test("beat() hands one batch at a time to a slow store", async () => {
   const { clock, written, answer, timeline } = overSlowStore();
   for (let seq = 0; seq < 10; seq++) {
     timeline.beat("k1", { seq });
-    await clock.advance(FLUSH_MS);
+    await clock.advance(MINUTE);
   }
   assertEquals(written.length, 1);
   answer();
-  await clock.advance(FLUSH_MS);
+  await clock.advance(MINUTE);
   assertEquals(written.map((beats) => beats.length), [1, 9]);
   answer();
-  await clock.advance(FLUSH_MS);
+  await clock.advance(MINUTE);
   assertEquals(clock.waiting, 0);
 });
 
-Deno.test("beat() holds at most 20,000 heartbeats of a stuck store, and says what it left out", async () => {
+Deno.test("beat() keeps at most 20,000 minutes of a store that fails, writes them later, and says what it left out", async () => {
   const { clock, written, errors, answer, timeline } = overSlowStore();
-  timeline.beat("k1", { seq: -1 });
-  await clock.advance(FLUSH_MS);
-  for (let seq = 0; seq < 20_003; seq++) timeline.beat("k1", { seq });
-  answer();
-  await clock.advance(FLUSH_MS);
-  const [, second] = written;
-  assertEquals([second?.length, second?.[0]?.data.seq, second?.at(-1)?.data.seq], [
+  for (let client = 0; client < 20_003; client++) timeline.beat(`k${client}`, { seq: client });
+  await clock.advance(MINUTE);
+  answer(new Error("disk full"));
+  await clock.advance(0);
+  assertEquals(errors.map(([, properties]) => properties), [
+    { minutes: 20_000, error: "Error: disk full" },
+    { dropped: 3 },
+  ]);
+  await clock.advance(MINUTE);
+  const [, again] = written;
+  assertEquals([again?.length, again?.[0]?.data.seq, again?.at(-1)?.data.seq], [
     20_000,
     3,
     20_002,
   ]);
-  assertEquals(errors.map(([, properties]) => properties), [{ dropped: 3 }]);
   answer();
-  await timeline.flush();
+  await clock.advance(MINUTE);
+  assertEquals([written.length, clock.waiting], [2, 0]);
 });
 
-Deno.test("beat() survives a store that fails, and says how many were lost", async () => {
-  const { clock, written, errors, answer, timeline } = overSlowStore();
-  for (let seq = 0; seq < 3; seq++) timeline.beat("k1", { seq });
-  await clock.advance(FLUSH_MS);
-  answer(new Error("disk full"));
-  await clock.advance(0);
-  assertEquals(errors.map(([, properties]) => properties), [{
-    lost: 3,
-    error: "Error: disk full",
-  }]);
-  timeline.beat("k1", { seq: 3 });
-  await clock.advance(FLUSH_MS);
-  assertEquals(written[1]?.map(({ data }) => data.seq), [3]);
-  answer();
-  await timeline.flush();
-});
-
-Deno.test("flush() waits for what is on its way and for what came since", async () => {
+Deno.test("flush() writes the minute under way, after what is on its way", async () => {
   const { clock, written, answer, timeline } = overSlowStore();
   timeline.beat("k1", { seq: 0 });
-  await clock.advance(FLUSH_MS);
+  await clock.advance(MINUTE);
   timeline.beat("k1", { seq: 1 });
   let flushed = false;
   const flushing = timeline.flush().then(() => flushed = true);
@@ -125,6 +141,37 @@ Deno.test("flush() waits for what is on its way and for what came since", async 
   answer();
   await flushing;
   assertEquals(clock.waiting, 0);
+});
+
+Deno.test("beat() copes with a wall clock that is set back", async () => {
+  const { clock, written, answer, timeline } = overSlowStore();
+  timeline.beat("k1", { seq: 0 });
+  clock.jumpWall(-3_600_000);
+  timeline.beat("k2", { seq: 0 });
+  answer();
+  await clock.advance(MINUTE);
+  assertEquals(written[0]?.length, 2);
+  answer();
+  await timeline.flush();
+});
+
+Deno.test("read() adds the minute under way to what is stored, in one order, and filters both alike", async () => {
+  await using place = await begin();
+  const { server, timeline } = place;
+  const till = await server.enrol("till-3");
+  server.parts.roster.admit(server.tables.client(till.keyId) ?? unreachable());
+  timeline.beat(till.keyId, { seq: 7 });
+  await server.clock.advance(1_000);
+  await server.parts.store.addEvents([
+    { at: server.clock.wall() + 5, kind: "audit", data: {} },
+    { at: server.clock.wall() - 5_000, kind: "audit", data: {} },
+  ]);
+  const kinds = async (filter: TimelineFilter) =>
+    (await timeline.read(filter)).map(({ kind, clientName }) => [kind, clientName]);
+  assertEquals(await kinds({}), [["audit", undefined], ["beat", "till-3"], ["audit", undefined]]);
+  assertEquals(await kinds({ kinds: ["audit"] }), [["audit", undefined], ["audit", undefined]]);
+  assertEquals(await kinds({ client: "k9" }), []);
+  assertEquals(await kinds({ since: server.clock.wall(), kinds: ["beat"] }), []);
 });
 
 async function begin() {
@@ -144,8 +191,10 @@ async function begin() {
 Deno.test("follow() gives what there is, then every new line, each once and in order", async () => {
   await using place = await begin();
   const { timeline, stop, follow } = place;
-  for (let seq = 0; seq < 3; seq++) timeline.beat("k1", { seq });
-  await timeline.flush();
+  for (let seq = 0; seq < 3; seq++) {
+    timeline.beat("k1", { seq });
+    await timeline.flush();
+  }
   const lines = follow();
   assertEquals(seqs(await take(lines, 3)), [0, 1, 2]);
   const more = take(lines, 4);

@@ -51,7 +51,8 @@ async function texts(server: RunningServer): Promise<unknown[]> {
 }
 
 async function beats(server: RunningServer): Promise<number> {
-  return (await server.log("beat", NAME)).length;
+  const lines = await server.log("beat", NAME);
+  return lines.reduce((sum, { beats }) => sum + Number(beats), 0);
 }
 
 const received = (server: RunningServer) => server.api<FileView[]>("/api/files");

@@ -400,14 +400,16 @@ Deno.test("a follower that goes away leaves nothing behind", async () => {
 Deno.test("a follower that does not read holds nothing up", async () => {
   await using place = await begin();
   const { server, stopping, ask } = place;
-  const lines = lineReader(await ask("/api/log?follow=1&kind=beat"));
+  const lines = lineReader(await ask("/api/log?follow=1&kind=message"));
   const peer = await server.connect(await server.enrol("till-3"));
-  for (let seq = 0; seq < 200; seq++) {
-    peer.send({ verb: "HEARTBEAT", seq, at: 1 });
-    await peer.expect("BEAT");
+  const id = (number: number) => `019aa8d0-0000-7000-8000-${String(number).padStart(12, "0")}`;
+  for (let number = 0; number < 200; number++) {
+    peer.send({ verb: "MESSAGE", id: id(number), at: 1, text: "hello" });
+    await peer.expect("RECEIPT");
   }
-  await server.parts.timeline.flush();
-  for (let seq = 0; seq < 200; seq++) assertEquals((await lines.next())?.seq, seq);
+  for (let number = 0; number < 200; number++) {
+    assertEquals((await lines.next())?.id, id(number));
+  }
   stopping.abort();
   assertEquals(await lines.next(), undefined);
 });
