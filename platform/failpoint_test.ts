@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { armedFailpoint, armFailpoint, disarmFailpoint, failpoint } from "./failpoint.ts";
 
 class Crash extends Error {}
@@ -35,8 +35,34 @@ Deno.test("failpoint() crashes at the armed name and passage, once", () => {
   assertEquals([pass("after_hash"), armedFailpoint()], [undefined, undefined]);
 });
 
+Deno.test("failpoint() blocks its thread for the armed time at every passage", () => {
+  try {
+    armFailpoint("store_commit=sleep:20", crash);
+    const startedAt = performance.now();
+    assertEquals(pass("store_commit", "other", "store_commit"), undefined);
+    assert(performance.now() - startedAt >= 39, "two passages of 20 ms");
+  } finally {
+    disarmFailpoint();
+  }
+});
+
 Deno.test("armFailpoint() refuses what names no failpoint", () => {
-  for (const spec of ["", "After", "a:0", "a:", "a:1.5", "a:-1", "a b", ":1", "a:1:2"]) {
+  for (
+    const spec of [
+      "",
+      "After",
+      "a:0",
+      "a:",
+      "a:1.5",
+      "a:-1",
+      "a b",
+      ":1",
+      "a:1:2",
+      "a=sleep:0",
+      "a=sleep",
+      "a:1=sleep:1",
+    ]
+  ) {
     assertThrows(() => armFailpoint(spec, crash), TypeError, `it is "${spec}"`);
   }
   assertEquals(armedFailpoint(), undefined);

@@ -6,6 +6,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
+import { failpoint } from "../platform/failpoint.ts";
 import { sqliteCode } from "../platform/database.ts";
 import type { StoreDatabase } from "./store_database.ts";
 
@@ -27,6 +28,20 @@ export type StoreAnswer =
   | { id: number; value: unknown }
   | { id: number; error: { message: string; full: boolean } };
 
+/** What the main thread sends: first `open`, then calls in groups, then `close`. */
+export type StoreRequest =
+  | { open: string; /** What is armed. */ failpoint: string | undefined }
+  | { calls: StoreCall[] }
+  | "close";
+
+/** What the worker sends. */
+export type StoreReply =
+  | { opened: true }
+  | { opened: false; message: string; hint: string | undefined }
+  | { answers: StoreAnswer[] }
+  | { crash: string }
+  | { closed: true };
+
 /** SQLite's result code for a full disk. */
 const SQLITE_FULL = 13;
 
@@ -40,7 +55,9 @@ export function commitGroup(
   try {
     database.exec("BEGIN");
     const answers = group.map((call) => runCall(call, { database, tables }));
+    failpoint("store_commit");
     database.prepare("COMMIT").run(); // Errors of exec() would carry no code.
+    failpoint("store_committed");
     return answers;
   } catch (error) {
     rollBack(database);

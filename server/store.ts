@@ -5,7 +5,14 @@
  * @module
  */
 
-import type { StoreAnswer, StoreCall, StoreMethod } from "./group_commit.ts";
+import { armedFailpoint } from "../platform/failpoint.ts";
+import type {
+  StoreAnswer,
+  StoreCall,
+  StoreMethod,
+  StoreReply,
+  StoreRequest,
+} from "./group_commit.ts";
 import type { StoreDatabase } from "./store_database.ts";
 
 /** Calls that may wait for the worker; beyond that, new ones are refused rather than held in memory. */
@@ -46,92 +53,103 @@ interface Waiting {
 
 /** Opens the database at `path` in a worker of its own; rejects with {@linkcode StoreError}. */
 export async function openStore(path: string): Promise<Store> {
-  const name = import.meta.url.endsWith(".ts") ? "./store_worker.ts" : "./store_worker.js";
-  const worker = new Worker(new URL(name, import.meta.url), { type: "module" });
-  const waiting = new Map<number, Waiting>();
-  let broken: string | undefined;
-  const fail = (message: string) => {
-    for (const { reject } of waiting.values()) reject(new StoreError(message));
-    waiting.clear();
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    broken = `Cannot use the database: its worker failed: ${event.message}`;
-    fail(broken);
-  };
-  await opened(worker, path);
-  worker.onmessage = ({ data }: MessageEvent<StoreAnswer>) => settle(waiting, data);
-  const close = async () => {
-    await closed(worker, waiting);
-    fail("Cannot use the database: it is closed");
-  };
-  return methods(worker, { waiting, close, broken: () => broken });
-}
-
-function settle(waiting: Map<number, Waiting>, answer: StoreAnswer): void {
-  const caller = waiting.get(answer.id);
-  waiting.delete(answer.id);
-  if ("error" in answer) {
-    const { message, full } = answer.error;
-    caller?.reject(new StoreError(`Cannot use the database: ${message}`, { full }));
-  } else caller?.resolve(answer.value as never);
-}
-
-function opened(worker: Worker, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => {
-      if (data.opened) return resolve();
-      worker.terminate();
-      reject(new StoreError(data.message, { hint: data.hint }));
-    };
-    worker.postMessage({ open: path });
-  });
-}
-
-function closed(worker: Worker, waiting: Map<number, Waiting>): Promise<void> {
-  return new Promise((resolve) => {
-    worker.onmessage = ({ data }) => {
-      if (!data.closed) return settle(waiting, data);
-      worker.terminate();
-      resolve();
-    };
-    worker.postMessage("close");
-  });
-}
-
-function methods(
-  worker: Worker,
-  state: {
-    waiting: Map<number, Waiting>;
-    close: () => Promise<void>;
-    /** Why the worker is of no more use; undefined while it is of use. */
-    broken: () => string | undefined;
-  },
-): Store {
-  let lastId = 0;
-  let open = true;
-  const call = (method: StoreMethod, args: unknown[]) =>
-    new Promise((resolve: Waiting["resolve"], reject) => {
-      if (!open) throw new StoreError("Cannot use the database: it is closed");
-      const broken = state.broken();
-      if (broken !== undefined) throw new StoreError(broken);
-      if (state.waiting.size >= MAX_WAITING_CALLS) {
-        throw new StoreError("Cannot use the database: too many calls wait for the disk");
-      }
-      const message: StoreCall = { id: ++lastId, method, args };
-      state.waiting.set(message.id, { resolve, reject });
-      worker.postMessage(message);
-    });
-  const close = async () => {
-    if (!open) return;
-    open = false;
-    await state.close();
-  };
+  const connection = new StoreConnection();
+  await connection.open(path);
   return new Proxy({} as Store, {
     get: (_, name) => {
-      if (name === "close") return close;
+      if (name === "close") return () => connection.close();
       if (name === "then") return undefined; // A store is no promise, even when it is awaited.
-      return (...args: unknown[]) => call(name as StoreMethod, args);
+      return (...args: unknown[]) => connection.call(name as StoreMethod, args);
     },
   });
+}
+
+/** The main thread's end of the worker: calls out in groups, answers in. */
+class StoreConnection {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<void>();
+  #outgoing: StoreCall[] = [];
+  #lastId = 0;
+  #isOpen = true;
+  /** Why the worker is of no more use; undefined while it is of use. */
+  #broken: string | undefined;
+
+  constructor() {
+    const name = import.meta.url.endsWith(".ts") ? "./store_worker.ts" : "./store_worker.js";
+    this.#worker = new Worker(new URL(name, import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<StoreReply>) => this.#take(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#broken = `Cannot use the database: its worker failed: ${event.message}`;
+      this.#fail(this.#broken);
+      this.#opened.reject(new StoreError(this.#broken));
+      this.#closed.resolve();
+    };
+  }
+
+  async open(path: string): Promise<void> {
+    this.#post({ open: path, failpoint: armedFailpoint()?.spec });
+    await this.#opened.promise;
+  }
+
+  call(method: StoreMethod, args: unknown[]): Promise<unknown> {
+    return new Promise((resolve: Waiting["resolve"], reject) => {
+      if (!this.#isOpen) throw new StoreError("Cannot use the database: it is closed");
+      if (this.#broken !== undefined) throw new StoreError(this.#broken);
+      if (this.#waiting.size >= MAX_WAITING_CALLS) {
+        throw new StoreError("Cannot use the database: too many calls wait for the disk");
+      }
+      const call: StoreCall = { id: ++this.#lastId, method, args };
+      this.#waiting.set(call.id, { resolve, reject });
+      // What is called in one turn crosses together: a message costs more than a call.
+      if (this.#outgoing.push(call) === 1) queueMicrotask(() => this.#send());
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#send();
+    this.#post("close");
+    if (this.#broken === undefined) await this.#closed.promise;
+    this.#worker.terminate();
+    this.#fail("Cannot use the database: it is closed");
+  }
+
+  #send(): void {
+    const calls = this.#outgoing;
+    this.#outgoing = [];
+    if (calls.length > 0) this.#post({ calls });
+  }
+
+  #post(request: StoreRequest): void {
+    this.#worker.postMessage(request);
+  }
+
+  #take(reply: StoreReply): void {
+    if ("answers" in reply) { for (const answer of reply.answers) this.#settle(answer); }
+    else if ("crash" in reply) armedFailpoint()?.crash(reply.crash);
+    else if ("closed" in reply) this.#closed.resolve();
+    else if (reply.opened) this.#opened.resolve();
+    else {
+      this.#worker.terminate();
+      this.#opened.reject(new StoreError(reply.message, { hint: reply.hint }));
+    }
+  }
+
+  #settle(answer: StoreAnswer): void {
+    const caller = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ("error" in answer) {
+      const { message, full } = answer.error;
+      caller?.reject(new StoreError(`Cannot use the database: ${message}`, { full }));
+    } else caller?.resolve(answer.value as never);
+  }
+
+  #fail(message: string): void {
+    for (const { reject } of this.#waiting.values()) reject(new StoreError(message));
+    this.#waiting.clear();
+  }
 }

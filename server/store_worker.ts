@@ -1,8 +1,8 @@
 /**
  * The worker that owns the server's database, so that a slow disk never holds up a heartbeat.
  *
- * First message: the path of the database. Then calls; each is answered after the commit it was part of.
- * The message "close" closes the database and ends the worker.
+ * First message: the path of the database. Then groups of calls; each call is answered after the commit it was part
+ * of. The message "close" closes the database and ends the worker.
  *
  * @module
  */
@@ -13,7 +13,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { systemClock } from "../platform/clock.ts";
 import { openDatabase } from "../platform/database.ts";
-import { commitGroup, type StoreCall } from "./group_commit.ts";
+import { armFailpoint } from "../platform/failpoint.ts";
+import { commitGroup, type StoreCall, type StoreReply, type StoreRequest } from "./group_commit.ts";
 import { StoreDatabase } from "./store_database.ts";
 import { STORE_MIGRATIONS } from "./store_schema.ts";
 
@@ -29,7 +30,7 @@ let scheduled = false;
 function flush(): void {
   scheduled = false;
   if (store === undefined) return;
-  for (const answer of commitGroup(calls, store)) self.postMessage(answer);
+  reply({ answers: commitGroup(calls, store) });
   if (calls.length > 0) schedule();
 }
 
@@ -43,10 +44,10 @@ function open(path: string): void {
   try {
     const database = openDatabase(path, { migrations: STORE_MIGRATIONS, busyTimeoutMs: BUSY_MS });
     store = { database, tables: new StoreDatabase(database) };
-    self.postMessage({ opened: true });
+    reply({ opened: true });
   } catch (error) {
     const { message, hint } = error as Error & { hint?: string };
-    self.postMessage({ opened: false, message, hint });
+    reply({ opened: false, message, hint });
   }
 }
 
@@ -54,12 +55,25 @@ function close(): void {
   while (calls.length > 0) flush();
   store?.database.close();
   store = undefined;
-  self.postMessage({ closed: true });
+  reply({ closed: true });
 }
 
-self.onmessage = ({ data }: MessageEvent<string | StoreCall | { open: string }>) => {
+/** Ends the program as if it were killed: only the main thread may, so this one never does anything again. */
+function crash(name: string): never {
+  reply({ crash: name });
+  while (true) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
+function reply(message: StoreReply): void {
+  self.postMessage(message);
+}
+
+self.onmessage = ({ data }: MessageEvent<StoreRequest>) => {
   if (data === "close") return close();
-  if (typeof data === "object" && "open" in data) return open(data.open);
-  if (typeof data === "object") calls.push(data);
+  if ("open" in data) {
+    if (data.failpoint !== undefined) armFailpoint(data.failpoint, crash);
+    return open(data.open);
+  }
+  for (const call of data.calls) calls.push(call);
   schedule();
 };
