@@ -101,6 +101,8 @@ export const HOUSE_RULES: readonly HouseRule[] = [
     ),
     within: "literals",
     allow: [
+      "client/journal.ts",
+      "client/outbox.ts",
       "client/store.ts",
       "client/upload_memory.ts",
       "platform/database.ts",
