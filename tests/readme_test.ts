@@ -84,6 +84,8 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
       await follow.line(/printer is on fire/);
     }
     await server.line(/till-3: printer is on fire/);
+    const inbox = await succeed("hbclient inbox --read", on.client);
+    assertMatch(inbox.stdout, /new {2}please restart the printer/);
     const sent = await succeed("hbclient send report.pdf", on.client);
     assertMatch(sent.stdout + sent.stderr, /report\.pdf/);
     const folder = await succeed("hbclient send photos", on.client);
@@ -93,6 +95,9 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
       await Deno.readTextFile(join(on.client.env.HB_DATA ?? "", "files", "setup.msi")),
       "an installer",
     );
+    const ownLog = await succeed("hbclient log", on.client);
+    assertMatch(ownLog.stdout, /client -> server \(\w+\): printer is on fire/);
+    assertMatch(ownLog.stdout, /server sent setup\.msi/);
     const status = await succeed("hbclient status", on.client);
     assertStringIncludes(status.stdout, "till-3");
     const files = await succeed("hbserver files till-3", on.server);
