@@ -96,7 +96,7 @@ Deno.test("AgentJournal tells a start after a stop, a crash and a reboot apart",
   ]);
 });
 
-Deno.test("AgentJournal notes that the machine slept, or that its clock was set back", async () => {
+Deno.test("AgentJournal notes that the machine slept, or that its clock was set back (fault 24)", async () => {
   using machine = new Machine();
   using journal = machine.start();
   journal.connected();

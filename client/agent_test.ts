@@ -539,7 +539,7 @@ Deno.test("[HB-9] Agent tells the server about a frame out of place, closes and 
   assertEquals(stage.peers.length, 2);
 });
 
-Deno.test("Agent asks for a sign of life when the wall clock has left the monotonic one", async () => {
+Deno.test("Agent asks for a sign of life when the wall clock has left the monotonic one (fault 24)", async () => {
   await using stage = new Stage();
   await stage.start();
   await stage.clock.advance(11_000);
@@ -684,7 +684,7 @@ Deno.test("[HB-58] Agent sends no journal to a server that does not take it", as
   }
 });
 
-Deno.test("Agent without a server for 24 hours keeps its journal within its bound and replays it in order", async () => {
+Deno.test("Agent without a server for 24 hours keeps its journal within its bound and replays it in order (fault 28)", async () => {
   await using stage = new Stage();
   stage.failures = Array.from({ length: 5_000 }, () => new CannotConnectError([]));
   await stage.start();

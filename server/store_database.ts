@@ -252,9 +252,16 @@ export class StoreDatabase {
   receiveMessage(
     message: { id: string; client: string; sentAt: number; at: number; text: string },
   ): boolean {
-    const { changes, lastInsertRowid } = this.#run(
+    // Asked first, since an insertion that comes to nothing still writes the table's sequence, and syncs it.
+    const known = this.#get(
+      "SELECT 1 FROM message WHERE client = ? AND direction = 'in' AND id = ?",
+      message.client,
+      message.id,
+    );
+    if (known !== undefined) return false;
+    const { lastInsertRowid } = this.#run(
       `INSERT INTO message (id, client, direction, sent_at, at, text, state, stored_at)
-       VALUES (?, ?, 'in', ?, ?, ?, 'stored', ?) ON CONFLICT DO NOTHING`,
+       VALUES (?, ?, 'in', ?, ?, ?, 'stored', ?)`,
       message.id,
       message.client,
       message.sentAt,
@@ -262,7 +269,6 @@ export class StoreDatabase {
       message.text,
       message.at,
     );
-    if (changes === 0) return false;
     const ref = Number(lastInsertRowid);
     this.#addEvent({ at: message.at, client: message.client, kind: "message", ref, data: {} });
     return true;

@@ -21,7 +21,7 @@ function between(value: unknown, [lowest, highest]: [number, number]): void {
 
 Deno.test({
   name:
-    "a stopped client is DOWN 2.5 s after its last byte, and back with the right downtime (needs SIGSTOP)",
+    "a stopped client is DOWN 2.5 s after its last byte, and back with the right downtime (fault 24, needs SIGSTOP)",
   ignore: onWindows,
   fn: async () => {
     await using server = await RunningServer.start({ args: INTERVAL });
