@@ -50,6 +50,15 @@ export async function watchProcess<T>(
   }
 }
 
+/** Seconds of processor time that a process has used so far; undefined where the system does not tell. */
+export async function cpuSecondsNow(pid: number): Promise<number | undefined> {
+  try {
+    return cpuSecondsOf(await Deno.readTextFile(`/proc/${pid}/stat`));
+  } catch {
+    return undefined; // No such process or no Linux: not measured, and said so in the table.
+  }
+}
+
 /** Ids of the children of a process; none where the system does not tell them. */
 export async function childrenOf(pid: number): Promise<number[]> {
   try {

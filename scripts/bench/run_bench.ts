@@ -1,5 +1,5 @@
 /**
- * `deno task bench [files …]`: passes arguments on to a benchmark by its name; without a name those of
+ * `deno task bench [files|messages|stalls …]`: passes arguments on to a benchmark by its name; without a name those of
  * `deno bench` run.
  *
  * @module
@@ -7,11 +7,14 @@
 
 import { join } from "node:path";
 
+/** The benchmarks that are programs of their own. */
+const PROGRAMS: readonly string[] = ["files", "messages", "stalls"];
+
 /** The arguments of `deno` for the arguments of the task; `folder` is this file's. */
 export function benchCommand(args: readonly string[], folder: string): string[] {
-  const [name, ...rest] = args;
-  return name === "files"
-    ? ["run", "--no-prompt", "--allow-all", join(folder, "files_bench.ts"), ...rest]
+  const [name = "", ...rest] = args;
+  return PROGRAMS.includes(name)
+    ? ["run", "--no-prompt", "--allow-all", join(folder, `${name}_bench.ts`), ...rest]
     : ["bench", "--no-prompt", "--allow-all", join(folder, "protocol_bench.ts"), ...args];
 }
 

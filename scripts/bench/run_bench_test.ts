@@ -12,6 +12,12 @@ Deno.test("benchCommand() passes what follows files on to that benchmark", () =>
   ]);
 });
 
+Deno.test("benchCommand() knows the benchmarks of messages and of stalls", () => {
+  for (const name of ["messages", "stalls"]) {
+    assertEquals(benchCommand([name], "b"), ["run", ...flags, `b/${name}_bench.ts`]);
+  }
+});
+
 Deno.test("benchCommand() runs the benchmarks of the protocol otherwise, with all arguments", () => {
   assertEquals(benchCommand([], "b"), ["bench", ...flags, "b/protocol_bench.ts"]);
   assertEquals(benchCommand(["--filter", "files"], "b"), [

@@ -1,0 +1,96 @@
+/**
+ * What can be said to the message benchmark on its command line.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { MESSAGE_CASES } from "./message_case.ts";
+
+const CASE_NAMES: readonly string[] = MESSAGE_CASES.map(({ name }) => name);
+/** Most rounds. */
+const MAX_ROUNDS = 99;
+/** Longest measurement of a case, in seconds. */
+const MAX_SECONDS = 600;
+/** Time of one measurement with `--quick`, in seconds. */
+const QUICK_SECONDS = 0.5;
+
+/** The text of `--help`. */
+export const MESSAGES_USAGE = `Usage: deno task bench messages [OPTIONS]
+
+Sends the same messages to hb and to other servers, in turn, and prints a table.
+
+  --quick        one short round, which only shows that everything works
+  --only NAME    only this case (${CASE_NAMES.join(", ")}) or contestant; may be given several
+                 times, or several names with commas
+  --rounds N     rounds of which the median is taken (3)
+  --seconds N    time of each measurement (4)
+  --scratch DIR  a folder on a disk, for what the servers store (/var/tmp)
+  --out DIR      where bench-messages.json goes (dist/bench)
+`;
+
+/** The command line, checked. */
+export interface MessagesOptions {
+  readonly help: boolean;
+  readonly quick: boolean;
+  readonly rounds: number;
+  /** Time of each measurement, in seconds. */
+  readonly seconds: number;
+  /** A folder on the medium. */
+  readonly scratch: string;
+  readonly out: string;
+  /** Names of cases to run. */
+  readonly cases: readonly string[];
+  /** Names of contestants to run. */
+  readonly contestants: readonly string[];
+}
+
+/** Reads the command line; `contestants` are the names that there are. Throws with the reason, for people. */
+export function parseMessagesOptions(
+  args: readonly string[],
+  contestants: readonly string[],
+): MessagesOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      only: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string", default: "3" },
+      seconds: { type: "string", default: "4" },
+      scratch: { type: "string", default: "/var/tmp" },
+      out: { type: "string", default: "dist/bench" },
+    },
+  });
+  const { help, quick, scratch, out } = values;
+  const rounds = wholeNumber(values.rounds, { option: "--rounds", most: MAX_ROUNDS });
+  const seconds = wholeNumber(values.seconds, { option: "--seconds", most: MAX_SECONDS });
+  const wanted = values.only.flatMap((names) => names.split(","));
+  const known = [...CASE_NAMES, ...contestants];
+  const unknown = wanted.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new Error(`Cannot take --only as one of ${known.join(", ")}: it is "${unknown}"`);
+  }
+  return {
+    ...{ help, quick, scratch, out },
+    ...(quick ? { rounds: 1, seconds: QUICK_SECONDS } : { rounds, seconds }),
+    cases: chosen(CASE_NAMES, wanted),
+    contestants: chosen(contestants, wanted),
+  };
+}
+
+/** Reads a whole number from 1 on; throws with the option's name. */
+export function wholeNumber(
+  text: string,
+  { option, most }: { option: string; most: number },
+): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new Error(`Cannot take ${option} as 1 to ${most}: it is "${text}"`);
+}
+
+/** Those of `all` that are wanted; all where none is named. */
+function chosen(all: readonly string[], wanted: readonly string[]): string[] {
+  const named = all.filter((name) => wanted.includes(name));
+  return named.length === 0 ? [...all] : named;
+}
