@@ -5,6 +5,7 @@
  * @module
  */
 
+import { sleep, systemClock } from "../../platform/clock.ts";
 import type { Publisher } from "./publisher.ts";
 
 /** Longest wait for the acknowledgements of what is under way at the end, in milliseconds. */
@@ -41,12 +42,18 @@ export async function publishLoad(
   options: PublishLoadOptions,
 ): Promise<PublishLoadResult> {
   const failed = Promise.race(publishers.map((publisher) => publisher.failed));
-  return await Promise.race([run(publishers, options), failed]);
+  const ended = new AbortController();
+  try {
+    return await Promise.race([run(publishers, options, ended.signal), failed]);
+  } finally {
+    ended.abort();
+  }
 }
 
 async function run(
   publishers: readonly Publisher[],
   { text, window, warmUpMs, measureMs, onMeasure, onMeasured }: PublishLoadOptions,
+  signal: AbortSignal,
 ): Promise<PublishLoadResult> {
   const times: number[] = [];
   let [isSending, isMeasuring, acknowledged, underWay] = [true, false, 0, 0];
@@ -65,11 +72,11 @@ async function run(
   for (const publisher of publishers) {
     for (let count = 0; count < window; count++) publish(publisher);
   }
-  await pause(warmUpMs);
+  await sleep(systemClock, warmUpMs, signal);
   await onMeasure?.();
   isMeasuring = true;
   const startedAt = performance.now();
-  await pause(measureMs);
+  await sleep(systemClock, measureMs, signal);
   isMeasuring = false;
   const seconds = (performance.now() - startedAt) / 1000;
   await onMeasured?.();
@@ -79,16 +86,12 @@ async function run(
 
   async function drained(): Promise<void> {
     if (underWay === 0) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<void>();
     wake = resolve;
-    const timer = setTimeout(
-      () => reject(new Error(`Cannot see the last acknowledgements: ${underWay} are missing`)),
-      LAST_ACKNOWLEDGEMENTS_MS,
-    );
-    await promise.finally(() => clearTimeout(timer));
+    const patience = sleep(systemClock, LAST_ACKNOWLEDGEMENTS_MS, signal);
+    await Promise.race([promise, patience]);
+    if (underWay > 0) {
+      throw new Error(`Cannot see the last acknowledgements: ${underWay} are missing`);
+    }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
