@@ -167,12 +167,20 @@ function takeLock(path: string): Deno.FsFile {
   const file = openLockFile(path);
   try {
     if (!file.tryLockSync(true)) throw new DataDirectoryInUseError(path, readPid(file));
-    file.truncateSync(0);
-    file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+    writePid(file);
     return file;
   } catch (error) {
     file.close();
     throw dataDirectoryError(path, error);
+  }
+}
+
+function writePid(file: Deno.FsFile): void {
+  try {
+    file.truncateSync(0);
+    file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+  } catch {
+    // The number only makes a message better, and a full disk has no room for it.
   }
 }
 

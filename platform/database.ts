@@ -9,10 +9,10 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { DatabaseError, databaseError } from "./database_error.ts";
+import { DatabaseError, databaseError, SQLITE_FULL, sqliteCode } from "./database_error.ts";
 import { quoted } from "./option_value.ts";
 
-export { DatabaseError, sqliteCode } from "./database_error.ts";
+export { DatabaseError, SQLITE_FULL, sqliteCode } from "./database_error.ts";
 
 /** One step of a database's tables. Steps are only ever added at the end; a released one never changes. */
 export interface Migration {
@@ -146,9 +146,18 @@ function migrate(
       ask(database, `PRAGMA user_version = ${index + 1}`);
     });
   }
-  // Whoever was faster may have been a newer program; and a database that cannot be written shows it now.
-  inTransaction(database, () => ask(database, `PRAGMA user_version = ${version(database)}`));
+  // Whoever was faster may have been a newer program.
+  proveWritable(database);
   refuseNewer(database, { path, known: migrations.length });
+}
+
+/** A database that cannot be written shows it now; one whose disk is full can be read, and written later. */
+function proveWritable(database: DatabaseSync): void {
+  try {
+    inTransaction(database, () => ask(database, `PRAGMA user_version = ${version(database)}`));
+  } catch (error) {
+    if (sqliteCode(error) !== SQLITE_FULL) throw error;
+  }
 }
 
 function refuseNewer(

@@ -19,6 +19,9 @@ export class DatabaseError extends Error {
   }
 }
 
+/** SQLite's result code for a full disk. */
+export const SQLITE_FULL = 13;
+
 /** Reasons and hints by SQLite's primary result code (sqlite.org/rescode.html). */
 const REASONS: Readonly<Record<number, readonly [reason: string, hint: string]>> = {
   5: ["another program is writing to it", "Stop that program and try again"],
@@ -29,7 +32,7 @@ const REASONS: Readonly<Record<number, readonly [reason: string, hint: string]>>
     "Check the disk; restore the file from a backup if it is damaged",
   ],
   11: ["it is damaged", "Restore it from a backup"],
-  13: ["there is no space left", "Make room on its disk"],
+  [SQLITE_FULL]: ["there is no space left", "Make room on its disk"],
   14: ["it cannot be opened", "Check that its directory exists and belongs to this user"],
   26: ["it is no database", "Move that file away, or restore the database from a backup"],
 };

@@ -53,6 +53,8 @@ export class DiskSpace {
   readonly #directory: string;
   readonly #minFree: number | undefined;
   readonly #statfs: (directory: string) => Promise<SpaceFacts>;
+  /** While set nothing is promised, whatever is free: what is left is kept for something else. */
+  isClosed = false;
   #promised = 0;
   /** Questions follow each other: each counts on what the one before was promised. */
   #last: Promise<unknown> = Promise.resolve();
@@ -84,6 +86,7 @@ export class DiskSpace {
   }
 
   async #reserve(needed: number): Promise<Reservation | NoSpace> {
+    if (this.isClosed) return { free: 0, needed };
     try {
       const free = await this.free();
       return needed <= free ? this.#promise(needed) : { free, needed };

@@ -26,6 +26,11 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
+/** Whether the system found no space on the disk, or no quota of this user's. */
+export function isDiskFull(error: unknown): boolean {
+  return kindOf(error) === "no_space";
+}
+
 /** Wraps an error of the system; `action` completes `Cannot …`. A {@linkcode DurableFileError} stays as it is. */
 export function durableFileError(action: string, error: unknown): DurableFileError {
   if (error instanceof DurableFileError) return error;

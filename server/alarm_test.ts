@@ -23,7 +23,7 @@ Deno.test("an alert is on disk before a person is told", async () => {
   await using place = await begin();
   const { server } = place;
   await server.clock.advance(2.5 * P - 1);
-  const release = server.hold("changeState");
+  const release = server.hold("changeStates");
   await server.clock.advance(1);
   assertEquals([server.path(place.till.keyId).at(-1), server.notices], [
     "SUSPECT>DOWN silent",
@@ -37,12 +37,12 @@ Deno.test("an alert is on disk before a person is told", async () => {
 Deno.test("an alert that cannot be written is told all the same", async () => {
   await using place = await begin();
   const { server } = place;
-  server.fail("changeState", new StoreError("Cannot use the database", { full: true }));
+  server.fail("changeStates", new StoreError("Cannot use the database", { full: true }));
   await server.clock.advance(2.5 * P);
   await server.until(() => server.notices.length === 1);
   assertStringIncludes(server.notices[0]?.text ?? "", "ALERT till-3 is DOWN");
   assert(server.logged.some((line) => line.startsWith("Cannot record that")));
-  server.fail("changeState", undefined);
+  server.fail("changeStates", undefined);
 });
 
 Deno.test("an outage is one alert with its evidence, and one recovery with its downtime", async () => {
@@ -103,7 +103,7 @@ Deno.test("the record of a client that says goodbye while it is DOWN has its goo
 Deno.test("changes of one client are recorded in the order in which they came", async () => {
   await using place = await begin();
   const { server, till, peer } = place;
-  const release = server.hold("changeState");
+  const release = server.hold("changeStates");
   await server.clock.advance(1.5 * P);
   await beat(peer);
   await peer.close();

@@ -44,7 +44,7 @@ export interface OperatorConsole extends Disposable {
   onMessage(message: IncomingMessage): void;
   /** Shows how far a message has come that was typed here for one client. */
   onReceipt(receipt: MessageReceipt): void;
-  /** Rings for an alert; the log shows its words. */
+  /** Rings for an alert or a trouble of the server itself; the log shows its words. */
   onNotice(notice: Notice): void;
   /** Shows what became of a file for a client. */
   onPush(notice: PushNotice): void;
@@ -94,7 +94,7 @@ class Console implements OperatorConsole {
   }
 
   onNotice({ kind }: Notice): void {
-    if (kind === "alert") this.#options.terminal.bell();
+    if (kind === "alert" || kind === "trouble") this.#options.terminal.bell();
   }
 
   onPush(notice: PushNotice): void {

@@ -120,6 +120,7 @@ export class FakeServer implements AsyncDisposable {
   readonly #held = new Map<StoreMethod, Promise<void>>();
   readonly #waiting = new Map<StoreMethod, number>();
   readonly #visits = new Set<Promise<void>>();
+  #alarm: Alarm | undefined;
 
   private constructor(directory: string, options: FakeServerOptions) {
     this.directory = directory;
@@ -264,6 +265,7 @@ export class FakeServer implements AsyncDisposable {
       await this.clock.advance(60_000);
       return this.#visits.size === 0;
     });
+    await this.#alarm?.[Symbol.asyncDispose]();
     await this.parts.timeline.flush();
     this.parts.watch[Symbol.dispose]();
     await this.parts.outgoing.close();
@@ -281,6 +283,7 @@ export class FakeServer implements AsyncDisposable {
     const timeline = new Timeline({ clock, store, log, roster });
     const onNotice = (notice: Notice) => void this.notices.push(notice);
     const alarm = new Alarm({ clock, log, store, roster, timeline, onNotice });
+    this.#alarm = alarm;
     const onChange = (change: WatchedChange) => {
       this.changes.push(change);
       void alarm.onChange(change);

@@ -7,7 +7,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { failpoint } from "../platform/failpoint.ts";
-import { sqliteCode } from "../platform/database.ts";
+import { SQLITE_FULL, sqliteCode } from "../platform/database.ts";
 import type { StoreDatabase } from "./store_database.ts";
 
 /** Calls that share one commit at most. */
@@ -41,9 +41,6 @@ export type StoreReply =
   | { answers: StoreAnswer[] }
   | { crash: string }
   | { closed: true };
-
-/** SQLite's result code for a full disk. */
-const SQLITE_FULL = 13;
 
 /** Runs at most {@linkcode MAX_GROUP_CALLS} of `calls`, removing them, and returns their answers. */
 export function commitGroup(

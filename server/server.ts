@@ -7,14 +7,22 @@
 import { join } from "node:path";
 import type { Logger } from "@logtape/logtape";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { type DataDirectory, openDataDirectory } from "../platform/data_directory.ts";
+import {
+  type DataDirectory,
+  DataDirectoryError,
+  openDataDirectory,
+} from "../platform/data_directory.ts";
+import { DiskSpace } from "../platform/disk_space.ts";
+import { isDiskFull } from "../platform/durable_file_error.ts";
 import { type FileStore, openFileStore } from "../platform/file_store.ts";
 import { getLog } from "../platform/log.ts";
 import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
 import { Alarm, type Notice } from "./alarm.ts";
+import { ballastFile } from "./ballast.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
+import { DiskGuard } from "./disk_guard.ts";
 import { Disks } from "./disks.ts";
 import { type ApiServer, openApiServer } from "./http/api_server.ts";
 import {
@@ -105,7 +113,7 @@ export interface ServerOptions {
   onMessage?: (message: IncomingMessage) => void;
   /** Called for every step of a message to a client, after it has been recorded. */
   onReceipt?: (receipt: MessageReceipt) => void;
-  /** Called for every alert and recovery, after it has been stored. */
+  /** Called for every alert and recovery, after it has been stored if it can be, and for troubles of the server itself. */
   onNotice?: (notice: Notice) => void;
   /** Called for every received file, after it has been published. */
   onFile?: (file: { from: string; path: string; bytes: number }) => void;
@@ -139,12 +147,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await using stack = new AsyncDisposableStack();
   const clock = options.clock ?? systemClock;
   const log = getLog("server");
-  const directory = stack.use(openDataDirectory(options.dataDirectory, { lock: true }));
+  const directory = stack.use(await openDirectory(options.dataDirectory));
+  const guard = stack.use(diskGuard(directory.path, { clock, log }));
+  await guard.start();
   const identity = await loadIdentity(directory, clock);
-  const store = await openStore(join(directory.path, "hbserver.sqlite"));
+  const store = await openStore(join(directory.path, "hbserver.sqlite"), {
+    onFull: () => guard.noteFull(),
+  });
   stack.defer(() => store.close());
   const files = stack.use(await openFileStore());
-  const parts = buildParts(options, { clock, log, store, files, directory, stack });
+  const parts = buildParts(options, { clock, log, store, files, directory, guard, stack });
   await parts.vault.prepare();
   await sweepVault(parts);
   await parts.outgoing.prepare();
@@ -157,6 +169,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const policy = { plaintext: options.plaintext === true, open: options.open === true };
   const operations = new Operations(parts, { ...policy, identity, address });
   const api = await openApi(options, { parts, operations, directory, stack });
+  guard.subscribe(async ({ condition }) => {
+    if (condition === "well") await api.publish();
+  });
   stack.defer(() => parts.outgoing.close());
   const running = stack.move();
   return {
@@ -167,6 +182,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: () => running.disposeAsync(),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** A full disk gives the ballast back, as opening takes a few bytes. */
+async function openDirectory(path: string): Promise<DataDirectory> {
+  try {
+    return openDataDirectory(path, { lock: true });
+  } catch (error) {
+    const cause = error instanceof DataDirectoryError ? error.cause : undefined;
+    if (!isDiskFull(cause) || await ballastFile(path).remove() === 0) throw error;
+    return openDataDirectory(path, { lock: true });
+  }
+}
+
+function diskGuard(directory: string, { clock, log }: { clock: Clock; log: Logger }): DiskGuard {
+  const space = new DiskSpace({ directory, minFreeBytes: 0 });
+  const ballast = ballastFile(directory);
+  return new DiskGuard({ directory, clock, log, ballast, freeBytes: () => space.free() });
 }
 
 async function loadIdentity(directory: DataDirectory, clock: Clock): Promise<ServerIdentity> {
@@ -205,16 +237,17 @@ interface Foundation {
   store: Store;
   files: FileStore;
   directory: DataDirectory;
+  guard: DiskGuard;
   stack: AsyncDisposableStack;
 }
 
 function buildParts(options: ServerOptions, foundation: Foundation): ServerParts {
-  const { clock, log, store, files, directory, stack } = foundation;
+  const { clock, log, store, files, directory, guard, stack } = foundation;
   const roster = new Roster();
   const timing = timingOf(options.intervalMs ?? HEARTBEAT_INTERVAL_MS, options.downMs);
   const timeline = new Timeline({ clock, store, log, roster });
   const onNotice = options.onNotice ?? (() => {});
-  const alarm = new Alarm({ clock, log, store, roster, timeline, onNotice });
+  const alarm = stack.use(new Alarm({ clock, log, store, roster, timeline, onNotice }));
   const pending = new Set<Promise<void>>();
   stack.defer(async () => {
     await timeline.flush();
@@ -238,6 +271,12 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const outgoing = join(directory.path, "outgoing");
   const { minFreeBytes, quotaBytes, maxFileBytes } = options;
   const disks = new Disks({ minFreeBytes });
+  guard.subscribe(async ({ condition, free, notice }) => {
+    onNotice(notice);
+    (await disks.of(directory.path)).isClosed = condition !== "well";
+    await timeline.audit(`disk_${condition}`, { free });
+    if (condition === "well") await alarm.flush();
+  });
   const reserve = roomOn(() => disks.of(outgoing));
   const received = options.filesDirectory ?? join(directory.path, "files");
   const vault = new Vault({

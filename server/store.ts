@@ -51,9 +51,15 @@ interface Waiting {
   reject: (error: StoreError) => void;
 }
 
+/** Settings of {@linkcode openStore}. */
+export interface StoreOptions {
+  /** Called whenever something could not be written because the disk is full. */
+  onFull?: () => void;
+}
+
 /** Opens the database at `path` in a worker of its own; rejects with {@linkcode StoreError}. */
-export async function openStore(path: string): Promise<Store> {
-  const connection = new StoreConnection();
+export async function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
+  const connection = new StoreConnection(options);
   await connection.open(path);
   return new Proxy({} as Store, {
     get: (_, name) => {
@@ -66,6 +72,7 @@ export async function openStore(path: string): Promise<Store> {
 
 /** The main thread's end of the worker: calls out in groups, answers in. */
 class StoreConnection {
+  readonly #options: StoreOptions;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #opened = Promise.withResolvers<void>();
@@ -76,7 +83,8 @@ class StoreConnection {
   /** Why the worker is of no more use; undefined while it is of use. */
   #broken: string | undefined;
 
-  constructor() {
+  constructor(options: StoreOptions) {
+    this.#options = options;
     const name = import.meta.url.endsWith(".ts") ? "./store_worker.ts" : "./store_worker.js";
     this.#worker = new Worker(new URL(name, import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<StoreReply>) => this.#take(data);
@@ -145,6 +153,7 @@ class StoreConnection {
     if ("error" in answer) {
       const { message, full } = answer.error;
       caller?.reject(new StoreError(`Cannot use the database: ${message}`, { full }));
+      if (full) this.#options.onFull?.();
     } else caller?.resolve(answer.value as never);
   }
 

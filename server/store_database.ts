@@ -24,6 +24,7 @@ import type {
   NewPush,
   PushRecord,
   PushState,
+  StateRecord,
 } from "./store_record.ts";
 
 /** Rows that one listing returns at most. */
@@ -186,18 +187,7 @@ export class StoreDatabase {
   }
 
   /** Records a change of state, its alert or the end of one, and their lines of the timeline. */
-  changeState(change: {
-    client: string;
-    state: PresenceState;
-    cause: string | undefined;
-    at: number;
-    lastSeen: number;
-    /** When a planned absence ends. */
-    plannedUntil?: number | undefined;
-    data: object;
-    open?: { cause: string; evidence: object };
-    resolve?: boolean;
-  }): { alert: number | undefined } {
+  changeState(change: StateRecord): { alert: number | undefined } {
     const { client, at } = change;
     this.#run(
       `UPDATE client SET state = ?, cause = ?, state_since = ?, last_seen = ?, planned_until = ?
@@ -213,6 +203,11 @@ export class StoreDatabase {
     if (change.open) return { alert: this.#openAlert(client, { at, ...change.open }) };
     if (change.resolve) return { alert: this.#resolveAlert(client, at) };
     return { alert: undefined };
+  }
+
+  /** Records changes of state in their order, all or none. */
+  changeStates(changes: StateRecord[]): void {
+    for (const change of changes) this.changeState(change);
   }
 
   #openAlert(

@@ -127,6 +127,24 @@ export interface PushRecord extends NewPush {
   at: number;
 }
 
+/** A client's change of state, as it is recorded. */
+export interface StateRecord {
+  /** Id of the client. */
+  client: string;
+  state: PresenceState;
+  cause: string | undefined;
+  at: number;
+  lastSeen: number;
+  /** When a planned absence ends. */
+  plannedUntil?: number | undefined;
+  /** The fields of its line of the timeline. */
+  data: object;
+  /** The alert that it opens. */
+  open?: { cause: string; evidence: object };
+  /** Whether it ends the open alert. */
+  resolve?: boolean;
+}
+
 /** One alert. */
 export interface AlertRecord {
   id: number;

@@ -6,6 +6,7 @@
  */
 
 import { join } from "node:path";
+import { isDiskFull } from "../../platform/durable_file_error.ts";
 import { writePrivateFile } from "../../platform/private_file.ts";
 import { encodeBase64Url } from "../../protocol/mod.ts";
 import { listenError, showAddress } from "../listener.ts";
@@ -29,6 +30,8 @@ export interface ApiAccess {
 export interface ApiServer {
   /** Such as `http://127.0.0.1:5080`. */
   url: string;
+  /** Tells commands again where it is, for when the disk has been full; rejects when that cannot be written. */
+  publish(): Promise<void>;
   /** Ends it and what is being followed through it. */
   close(): Promise<void>;
 }
@@ -57,9 +60,14 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
   const { hostname, port } = server.addr;
   const url = `http://${showAddress(hostname, port)}`;
   const file = join(dataDirectory, API_FILE);
-  await writePrivateFile(file, JSON.stringify({ url, token }));
+  const publish = async () => {
+    if (await writeAccess(file, { url, token })) return;
+    parts.log.error("Cannot tell hbserver's commands where it is: no room for {file}", { file });
+  };
+  await publish();
   return {
     url,
+    publish,
     close: async () => {
       stopping.abort();
       await Deno.remove(file).catch(() => {
@@ -68,6 +76,26 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
       await server.shutdown();
     },
   };
+}
+
+/** Whether there was room. A full disk has none for a second file, but for these bytes where the last ones stand. */
+async function writeAccess(file: string, access: ApiAccess): Promise<boolean> {
+  const text = JSON.stringify(access);
+  try {
+    await writePrivateFile(file, text);
+    return true;
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  }
+  try {
+    using old = await Deno.open(file, { write: true });
+    const bytes = new TextEncoder().encode(text);
+    const written = await old.write(bytes);
+    await old.truncate(bytes.length);
+    return written === bytes.length;
+  } catch {
+    return false; // There is no old file, or even that does not fit.
+  }
 }
 
 function serve(
