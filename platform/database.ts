@@ -32,6 +32,8 @@ export interface DatabaseOptions {
 
 /** Path of a database that lives in memory and ends with its handle. */
 export const IN_MEMORY = ":memory:";
+/** What SQLite answers when it is asked for this kind of `auto_vacuum`. */
+const INCREMENTAL = 2;
 /** Size to which a log that had grown is cut back, in bytes. */
 const JOURNAL_LIMIT_BYTES = 16 * 1024 * 1024;
 /** Smallest page of SQLite, in bytes; no database is shorter. */
@@ -99,8 +101,10 @@ function prepareFile(path: string): void {
 }
 
 function configure(database: DatabaseSync, path: string): void {
-  // Takes effect only before the first table.
-  ask(database, "PRAGMA auto_vacuum = INCREMENTAL");
+  // Takes effect only before the first table; later it would still write, for which a full disk has no room.
+  if (ask(database, "PRAGMA auto_vacuum") !== INCREMENTAL) {
+    ask(database, "PRAGMA auto_vacuum = INCREMENTAL");
+  }
   const mode = ask(database, "PRAGMA journal_mode = WAL");
   if (mode !== "wal" && path !== IN_MEMORY) {
     throw new DatabaseError(

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Alarm, MAX_UNWRITTEN, RETRY_MS } from "./alarm.ts";
 import type { FakePeer } from "./fake_peer.ts";
 import { FakeServer } from "./fake_server.ts";
+import { newPresence } from "./presence.ts";
 import { StoreError } from "./store.ts";
 
 const P = 20_000;
@@ -121,4 +123,90 @@ Deno.test("a change of a client that is no longer on the lists is told to nobody
   await server.clock.advance(3 * P);
   assertEquals(server.notices, []);
   assertEquals(server.tables.alerts(false), []);
+});
+
+/** What is on record of a client's states. */
+function states(server: FakeServer, client: string): string[] {
+  return server.tables.events({ client, kinds: ["state"] })
+    .map(({ data }) => (data as { state: string }).state);
+}
+
+const FULL = new StoreError("Cannot use the database", { full: true });
+
+Deno.test("changes that a full disk has no room for are told at once, and written in order once there is", async () => {
+  await using place = await begin();
+  const { server, till, peer } = place;
+  server.fail("changeStates", FULL);
+  await server.clock.advance(3 * P);
+  assertEquals(server.notices.map(({ kind }) => kind), ["alert"]);
+  for (let turn = 0; turn < 2; turn++) await beat(peer);
+  await server.until(() => server.notices.length === 2);
+  assertEquals([states(server, till.keyId), server.tables.alerts(false)], [["UP"], []]);
+  const at = server.clock.wall();
+  server.fail("changeStates", undefined);
+  await server.clock.advance(RETRY_MS);
+  await server.until(() => states(server, till.keyId).length > 1);
+  assertEquals(states(server, till.keyId), ["UP", "LATE", "SUSPECT", "DOWN", "UP"]);
+  assertEquals(
+    server.notices.map(({ kind }) => kind),
+    ["alert", "recovery"],
+    "nobody is told twice",
+  );
+  const [alert] = server.tables.alerts(false);
+  assertEquals([alert?.state, alert?.openedAt, alert?.resolvedAt], ["resolved", at - P / 2, at]);
+  assertEquals(server.tables.client(till.keyId)?.state, "UP");
+  const once = server.logged.filter((line) => line.startsWith("Cannot record that"));
+  assertEquals(once.length, 1);
+  assert(server.logged.some((line) => line.startsWith("Recorded {written}")));
+});
+
+Deno.test("a change that comes while others wait for the disk is written behind them", async () => {
+  await using place = await begin();
+  const { server, till, peer } = place;
+  server.fail("changeStates", FULL);
+  await server.clock.advance(1.5 * P);
+  server.fail("changeStates", undefined);
+  await beat(peer);
+  await server.until(() => server.path(till.keyId).length === 4);
+  assertEquals(states(server, till.keyId), ["UP"]);
+  await server.clock.advance(RETRY_MS);
+  await server.until(() => states(server, till.keyId).length === 4);
+  assertEquals(states(server, till.keyId), ["UP", "LATE", "SUSPECT", "UP"]);
+});
+
+Deno.test("of more changes than are kept the oldest are left out, and that is said", async () => {
+  await using server = await FakeServer.start();
+  const till = await server.enrol("till-3");
+  const { clock, log, roster, store, timeline } = server.parts;
+  for (const record of server.tables.clients()) roster.admit(record);
+  const onNotice = () => {};
+  await using alarm = new Alarm({ clock, log, roster, store, timeline, onNotice });
+  server.fail("changeStates", FULL);
+  for (let change = 0; change < MAX_UNWRITTEN + 2; change++) {
+    await alarm.onChange({
+      ...{ client: till.keyId, from: "UP", to: "LATE", cause: `number ${change}` as "silent" },
+      ...{ at: 0, lastHeard: 0, downtimeMs: undefined, detectionMs: undefined },
+      presence: newPresence(0),
+    });
+  }
+  server.fail("changeStates", undefined);
+  await alarm.flush();
+  const events = server.tables.events({ client: till.keyId, kinds: ["state"] });
+  const causes = events.map(({ data }) => (data as { cause: string }).cause);
+  assertEquals([causes.length, causes[0], causes.at(-1)], [
+    MAX_UNWRITTEN,
+    "number 2",
+    `number ${MAX_UNWRITTEN + 1}`,
+  ]);
+  assert(server.logged.some((line) => line.startsWith("Left {leftOut} changes")));
+});
+
+Deno.test("an alarm that ends while the disk is full says how much is lost", async () => {
+  const logged = await (async () => {
+    await using place = await begin();
+    place.server.fail("changeStates", FULL);
+    await place.server.clock.advance(1.5 * P);
+    return place.server.logged;
+  })();
+  assert(logged.some((line) => line.startsWith("{lost} changes of state are lost")));
 });

@@ -10,7 +10,7 @@ import { published } from "./published_watch.ts";
 import { RunningClient } from "./running_client.ts";
 import { type FileView, RunningServer } from "./running_server.ts";
 import { sampleBytes, sha256Of, writeSample } from "./sample_file.ts";
-import { NO_SMALL_DISK, SmallDisk } from "./small_disk.ts";
+import { diskTest, SmallDisk } from "./small_disk.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
 const MB = 1_000_000;
@@ -34,12 +34,6 @@ async function startServer(...args: string[]) {
   const innocent = stack.use(await InnocentPeer.connect(server, { join: join_, tls }));
   const moved = stack.move();
   return { desk, disk, files, server, innocent, [Symbol.asyncDispose]: () => moved.disposeAsync() };
-}
-
-/** A test that needs the small disk; without one it is shown as ignored, with the reason in its name. */
-function diskTest(name: string, fn: () => Promise<void>): void {
-  const ignore = NO_SMALL_DISK !== undefined;
-  Deno.test({ name: ignore ? `${name} (${NO_SMALL_DISK})` : name, ignore, fn });
 }
 
 diskTest(

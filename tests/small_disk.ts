@@ -37,9 +37,11 @@ export class SmallDisk implements AsyncDisposable {
     return bavail * bsize;
   }
 
-  /** Fills it up but for so many bytes; the function that comes back makes room again. */
-  async fill({ leaving }: { leaving: number }): Promise<() => Promise<void>> {
-    const path = join(this.path, "filler");
+  /** Fills it up but for so many bytes, with a file of that name; the function that comes back makes room again. */
+  async fill(
+    { leaving, name = "filler" }: { leaving: number; name?: string },
+  ): Promise<() => Promise<void>> {
+    const path = join(this.path, name);
     const chunk = new Uint8Array(64 * 1024);
     {
       using file = await Deno.open(path, { write: true, createNew: true });
@@ -57,6 +59,12 @@ export class SmallDisk implements AsyncDisposable {
 
 /** Why there is no small disk here; undefined when there is. */
 export const NO_SMALL_DISK: string | undefined = await whyNone();
+
+/** A test that needs a small disk; without one it is shown as ignored, with the reason in its name. */
+export function diskTest(name: string, fn: () => Promise<void>): void {
+  const ignore = NO_SMALL_DISK !== undefined;
+  Deno.test({ name: ignore ? `${name} (${NO_SMALL_DISK})` : name, ignore, fn });
+}
 
 async function whyNone(): Promise<string | undefined> {
   if (Deno.build.os !== "linux") return "needs Linux";
