@@ -47,7 +47,14 @@ export function commitGroup(
   calls: StoreCall[],
   store: { database: DatabaseSync; tables: StoreDatabase },
 ): StoreAnswer[] {
-  const group = calls.splice(0, MAX_GROUP_CALLS);
+  return commit(calls.splice(0, MAX_GROUP_CALLS), store);
+}
+
+/** A group for which the disk has no room is tried again in halves: what only reads, or is small, still succeeds. */
+function commit(
+  group: StoreCall[],
+  store: { database: DatabaseSync; tables: StoreDatabase },
+): StoreAnswer[] {
   const { database, tables } = store;
   try {
     database.exec("BEGIN");
@@ -58,7 +65,10 @@ export function commitGroup(
     return answers;
   } catch (error) {
     rollBack(database);
-    return group.map(({ id }) => ({ id, error: describe(error) }));
+    const failure = describe(error);
+    if (group.length === 1 || !failure.full) return group.map(({ id }) => ({ id, error: failure }));
+    const half = group.length >> 1;
+    return [...commit(group.slice(0, half), store), ...commit(group.slice(half), store)];
   }
 }
 

@@ -113,6 +113,21 @@ Deno.test("[HB-54] commitGroup() says when the disk is full, and goes on when it
   assertEquals(commitGroup([receive(3, long)], store).map(outcome), [true]);
 });
 
+Deno.test("[HB-54] commitGroup() answers what a full disk has room for, in its order", () => {
+  using store = open();
+  store.database.exec("PRAGMA max_page_count = 1");
+  const long = "x".repeat(16_000);
+  const answers = commitGroup([
+    call(1, "client", "k1"),
+    receive(2, long),
+    receive(3),
+    receive(4, long),
+    call(5, "clients"),
+  ], store);
+  assertEquals(answers.map(({ id }) => id), [1, 2, 3, 4, 5]);
+  assertEquals(answers.map((answer) => "error" in answer), [false, true, false, true, false]);
+});
+
 Deno.test("[HB-54] commitGroup() says when the disk is full at the commit", () => {
   using store = open();
   const { tables } = store;
