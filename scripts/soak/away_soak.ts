@@ -14,7 +14,7 @@ import { seededRandom } from "../../tests/faults/kill_plan.ts";
 import { temporaryDirectory } from "../../tests/temporary_directory.ts";
 import { fileBytes } from "./process_sample.ts";
 import { type Point, secondHalf, slopeOf } from "./series.ts";
-import { runSoak } from "./soak_options.ts";
+import { runSoak, type SoakPorts } from "./soak_options.ts";
 
 const OPTIONS = {
   hours: { default: 24, min: 2, max: 10_000, about: "simulated time without a server" },
@@ -39,9 +39,9 @@ interface TimeAway {
   timers: { running: number; stopped: number };
 }
 
-async function run({ hours }: { hours: number }, say: (line: string) => void): Promise<boolean> {
+async function run({ hours }: { hours: number }, { say, signal }: SoakPorts): Promise<boolean> {
   await using desk = await temporaryDirectory();
-  const { heap, timers } = await stayAway(hours, { directory: desk.path, say });
+  const { heap, timers } = await stayAway(hours, { directory: desk.path, say, signal });
   const slope = slopeOf(secondHalf(heap)) / KIB;
   const isFlat = slope <= MAX_KIB_PER_HOUR;
   const database = clientDatabase(desk.path);
@@ -58,7 +58,7 @@ async function run({ hours }: { hours: number }, say: (line: string) => void): P
 
 async function stayAway(
   hours: number,
-  { directory, say }: { directory: string; say: (line: string) => void },
+  { directory, say, signal }: SoakPorts & { directory: string },
 ): Promise<TimeAway> {
   const clock = new FakeClock();
   const random = seededRandom(1);
@@ -73,6 +73,7 @@ async function stayAway(
   const running = agent.run();
   const heap: Point[] = [];
   for (let hour = 1; hour <= hours; hour++) {
+    signal.throwIfAborted();
     for (let minute = 1; minute <= MINUTES_PER_HOUR; minute++) {
       await clock.advance(MINUTE_MS);
       if (minute % MINUTES_PER_MESSAGE === 0 && store.outbox.waiting().messages < MAX_WAITING) {

@@ -8,13 +8,13 @@
  * @module
  */
 
+import { sleep, systemClock } from "../../platform/clock.ts";
 import { clientDatabase, serverDatabase } from "../../tests/faults/kept_state.ts";
 import { QuietClient } from "../../tests/faults/quiet_client.ts";
 import { RunningClient } from "../../tests/running_client.ts";
 import { RunningServer } from "../../tests/running_server.ts";
-import { pause } from "../../tests/until.ts";
 import { type FlatBounds, ProcessWatch } from "./process_watch.ts";
-import { runSoak } from "./soak_options.ts";
+import { runSoak, type SoakPorts } from "./soak_options.ts";
 
 const OPTIONS = {
   minutes: { default: 10, min: 0.2, max: 10_000, fraction: true, about: "how long" },
@@ -32,13 +32,14 @@ const BOUNDS: FlatBounds = {
   wakeupsPercent: 20,
 };
 /** Time between two messages of a client, and between two of the server to all, in milliseconds. */
-const MESSAGE_MS = 60_000;
+const MINUTE_MS = 60_000;
+const MESSAGE_MS = MINUTE_MS;
 /** Clients that connect at once. */
 const CONNECTING = 10;
 
 type Options = Record<keyof typeof OPTIONS, number>;
 
-async function run(options: Options, say: (line: string) => void): Promise<boolean> {
+async function run(options: Options, { say, signal }: SoakPorts): Promise<boolean> {
   const { clients: count, interval, minutes, every } = options;
   say(`${minutes} minutes, ${count} clients, TLS, a heartbeat each ${interval} s`);
   await using server = await RunningServer.start({ args: ["--interval", `${interval}`] });
@@ -60,14 +61,17 @@ async function run(options: Options, say: (line: string) => void): Promise<boole
     server.api("/api/messages", { who: "all", text: "is all well?" })
       .catch((error) => say(`Cannot send to all: ${error}`));
   }, MESSAGE_MS);
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < minutes * 60_000) {
-    for (const watch of watches) await watch.sample();
-    const passed = (performance.now() - startedAt) / 60_000;
-    say(`${passed.toFixed(2).padStart(6)} min: ${watches.map(({ now }) => now).join("; ")}`);
-    await pause(every * 1000);
+  try {
+    const startedAt = performance.now();
+    while (performance.now() - startedAt < minutes * MINUTE_MS) {
+      for (const watch of watches) await watch.sample();
+      const passed = (performance.now() - startedAt) / MINUTE_MS;
+      say(`${passed.toFixed(2).padStart(6)} min: ${watches.map(({ now }) => now).join("; ")}`);
+      await sleep(systemClock, every * 1000, signal);
+    }
+  } finally {
+    clearInterval(broadcast);
   }
-  clearInterval(broadcast);
   return await judge({ server, quiet, watches }, say);
 }
 

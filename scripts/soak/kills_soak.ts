@@ -8,7 +8,7 @@
 import { reportLines } from "../../tests/faults/kill_report.ts";
 import { killStory } from "../../tests/faults/kill_story.ts";
 import type { Death } from "../../tests/faults/mortal.ts";
-import { runSoak } from "./soak_options.ts";
+import { runSoak, type SoakPorts } from "./soak_options.ts";
 
 const OPTIONS = {
   kills: {
@@ -23,13 +23,16 @@ const OPTIONS = {
 
 async function run(
   { kills, rate, seed }: Record<keyof typeof OPTIONS, number>,
-  say: (line: string) => void,
+  { say, signal }: SoakPorts,
 ): Promise<boolean> {
   say(`seed ${seed}, ${kills} kills, ${rate} messages a second of each side`);
   const startedAt = performance.now();
   const report = await killStory({
     ...{ seed, kills, rate },
-    onDeath: (death) => say(`${seconds(startedAt)} ${wordsOf(death)}`),
+    onDeath: (death) => {
+      signal.throwIfAborted();
+      say(`${seconds(startedAt)} ${wordsOf(death)}`);
+    },
   });
   say(`${seconds(startedAt)} over`);
   for (const line of reportLines(report)) say(line);

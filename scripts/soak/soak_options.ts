@@ -48,11 +48,24 @@ export function parseSoakOptions<N extends string>(
   return Object.fromEntries(numbers) as Record<N, number>;
 }
 
-/** Runs a long test: 0 when it passed, 1 when it failed, 2 when it was asked for in a wrong way. */
+/** Signals that give a long test up; what it has started goes with it. */
+const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/** What a long test works with besides its options. */
+export interface SoakPorts {
+  /** Prints a line. */
+  say: (line: string) => void;
+  /** Aborts when the test is to be given up; whoever waits then throws. */
+  signal: AbortSignal;
+}
+
+/** Runs a long test: 0 when it passed, 1 when it failed or was given up, 2 when it was asked for in a wrong way. */
 export async function runSoak<N extends string>(
   about: string,
   spec: Readonly<Record<N, NumberOption>>,
-  run: (options: Record<N, number>, say: (line: string) => void) => Promise<boolean>,
+  run: (options: Record<N, number>, ports: SoakPorts) => Promise<boolean>,
 ): Promise<number> {
   let options: Record<N, number> | "help";
   try {
@@ -68,5 +81,16 @@ export async function runSoak<N extends string>(
     writeText(Deno.stdout, `${about}\n\n${lines.join("")}`);
     return 0;
   }
-  return await run(options, (line) => writeText(Deno.stdout, `${line}\n`)) ? 0 : 1;
+  const stopping = new AbortController();
+  for (const name of SIGNALS) {
+    Deno.addSignalListener(name, () => stopping.abort(new Error(`Cannot go on: ${name}`)));
+  }
+  const say = (line: string) => writeText(Deno.stdout, `${line}\n`);
+  try {
+    return await run(options, { say, signal: stopping.signal }) ? 0 : 1;
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
+    say(`given up: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
 }
