@@ -18,17 +18,23 @@ const OPTIONS = {
     about: "kills, of the server and the client in turn",
   },
   rate: { default: 50, min: 1, max: 500, about: "messages a second of each side" },
+  stops: {
+    default: 0,
+    min: 0,
+    max: 100,
+    about: "percent of the SIGKILLs that are SIGTERMs instead",
+  },
   seed: { default: 0, min: 0, max: 2 ** 32 - 1, about: "what the plan is drawn from" },
 };
 
 async function run(
-  { kills, rate, seed }: Record<keyof typeof OPTIONS, number>,
+  { kills, rate, stops, seed }: Record<keyof typeof OPTIONS, number>,
   { say, signal }: SoakPorts,
 ): Promise<boolean> {
   say(`seed ${seed}, ${kills} kills, ${rate} messages a second of each side`);
   const startedAt = performance.now();
   const report = await killStory({
-    ...{ seed, kills, rate },
+    ...{ seed, kills, rate, stops: stops / 100 },
     onDeath: (death) => {
       signal.throwIfAborted();
       say(`${seconds(startedAt)} ${wordsOf(death)}`);
@@ -44,9 +50,9 @@ function seconds(startedAt: number): string {
 }
 
 function wordsOf({ kill, atFailpoint, wrong }: Death): string {
-  const { number, victim, failpoint, early } = kill;
+  const { number, victim, failpoint, signal, early } = kill;
   const point = failpoint === undefined ? "" : `${failpoint.name}:${failpoint.passage}`;
-  const how = atFailpoint ? point : point === "" ? "SIGKILL" : `SIGKILL, ${point} not reached`;
+  const how = atFailpoint ? point : point === "" ? signal : `${signal}, ${point} not reached`;
   return `#${number} ${victim} ${how}${early ? ", early" : ""}${
     wrong === undefined ? "" : `: ${wrong}`
   }`;

@@ -12,7 +12,7 @@ import { pause } from "../until.ts";
 import { type ChatRecord, type DirectionRecord, textOf } from "./chat_record.ts";
 
 /** Messages between two files of the same side. */
-const MESSAGES_PER_FILE = 50;
+const MESSAGES_PER_FILE = 20;
 /** Size of a file, in bytes. */
 const FILE_BYTES = 20_000;
 

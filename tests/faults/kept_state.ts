@@ -22,6 +22,14 @@ export interface ServerState {
   /** Messages that the timeline does not show exactly once. */
   unlisted: number;
   alerts: { openedAt: number; cause: string }[];
+  /** Entries of the client's journal, in the order of the timeline. */
+  journal: string[];
+}
+
+/** What a client noted in its journal, in its order, and how much of that the server is known to have. */
+export interface JournalState {
+  noted: string[];
+  sent: string[];
 }
 
 /** The inbox of a client at a moment: it forgets the oldest messages once it holds enough. */
@@ -86,6 +94,11 @@ export function serverState(data: string): ServerState {
     ),
     alerts: database.prepare("SELECT opened_at, cause FROM alert ORDER BY id").all()
       .map((row) => ({ openedAt: Number(row.opened_at), cause: String(row.cause) })),
+    journal: numbered(
+      database.prepare("SELECT data FROM event WHERE kind = 'journal' ORDER BY seq").all()
+        .map((row) => JSON.parse(String(row.data)))
+        .map((entry) => `${entry.event} of ${entry.client_at}`),
+    ),
   };
 }
 
@@ -93,6 +106,16 @@ export function serverState(data: string): ServerState {
 export function waitingOfClient(data: string): number {
   using database = new DatabaseSync(clientDatabase(data), { readOnly: true });
   return Number(database.prepare("SELECT count(*) AS n FROM outbox").get()?.n);
+}
+
+/** The journal of the client with this data directory. */
+export function journalOfClient(data: string): JournalState {
+  using database = new DatabaseSync(clientDatabase(data), { readOnly: true });
+  const rows = database.prepare("SELECT at, event, sent FROM journal ORDER BY seq").all();
+  const noted = numbered(
+    rows.map((row) => `${row.event} of ${new Date(Number(row.at)).toISOString()}`),
+  );
+  return { noted, sent: noted.filter((_, index) => rows[index]?.sent === 1) };
 }
 
 /** What `PRAGMA integrity_check` says of a database that nobody uses: `ok`, or what is damaged. */
@@ -118,4 +141,14 @@ export async function publishedFiles(folder: string): Promise<KnownFile[]> {
 
 function textOf(row: Record<string, unknown>): string {
   return decoder.decode(row.bytes as Uint8Array);
+}
+
+/** The texts, each that is there again with a number behind it. */
+function numbered(texts: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  return texts.map((text) => {
+    const count = (counts.get(text) ?? 0) + 1;
+    counts.set(text, count);
+    return count === 1 ? text : `${text} (${count})`;
+  });
 }

@@ -8,7 +8,7 @@
 /** One of the two programs. */
 export type Victim = "server" | "client";
 
-/** Failpoints that a chat passes, by program, in the order of the way of a message; the contract with the product. */
+/** Failpoints that a chat passes, by program, in the order of the way of a message, then of journals and files. */
 export const FAILPOINTS: Readonly<Record<Victim, readonly string[]>> = {
   server: [
     "message_received",
@@ -19,6 +19,9 @@ export const FAILPOINTS: Readonly<Record<Victim, readonly string[]>> = {
     "message_queued",
     "message_sent",
     "receipt_received",
+    "journal_committed",
+    "after_rename",
+    "before_stored",
   ],
   client: [
     "outbox_queued",
@@ -27,17 +30,31 @@ export const FAILPOINTS: Readonly<Record<Victim, readonly string[]>> = {
     "inbox_receiving",
     "inbox_stored",
     "inbox_receipted",
+    "journal_stored",
+    "after_rename",
+    "before_record",
+    "before_stored",
   ],
 };
+/** Those that are passed once for a connection or a file, not once for a message. */
+const RARE = [
+  "journal_committed",
+  "journal_stored",
+  "after_rename",
+  "before_record",
+  "before_stored",
+];
 
 /** One kill. */
 export interface Kill {
   /** From 1, over both programs. */
   readonly number: number;
   readonly victim: Victim;
-  /** Where it dies by itself, counted from its start; SIGKILL where undefined. */
+  /** Where it dies by itself, counted from its start; by a signal where undefined. */
   readonly failpoint: { readonly name: string; readonly passage: number } | undefined;
-  /** Time from the moment when its turn has come to SIGKILL, in milliseconds. */
+  /** SIGTERM for one that is asked to stop, which is no kill but must do no harm either. */
+  readonly signal: "SIGKILL" | "SIGTERM";
+  /** Time from the moment when its turn has come to the signal, in milliseconds. */
   readonly afterMs: number;
   /** Whether its turn comes before both programs are connected again. */
   readonly early: boolean;
@@ -47,7 +64,7 @@ export interface Kill {
 const FAILPOINT_SHARE = 0.6;
 /** Share of the kills at a failpoint that happen at one of its first passages. */
 const FIRST_PASSAGES_SHARE = 0.5;
-/** What counts as first passages. */
+/** What counts as first passages; of a rare one there are no others. */
 const FIRST_PASSAGES = 4;
 /** Highest passage: at 50 messages a second, some 2 s of chat. */
 const MAX_PASSAGE = 100;
@@ -69,9 +86,11 @@ export function seededRandom(seed: number): () => number {
 
 /** A plan of `kills` kills, the server first, then each program in turn; every failpoint gets its turn. */
 export function killPlan(
-  { seed, kills, failpoints = FAILPOINTS }: {
+  { seed, kills, stops = 0, failpoints = FAILPOINTS }: {
     seed: number;
     kills: number;
+    /** Share of those without a failpoint that are asked to stop instead. @default {0} */
+    stops?: number;
     failpoints?: Readonly<Record<Victim, readonly string[]>>;
   },
 ): Kill[] {
@@ -82,21 +101,22 @@ export function killPlan(
   };
   return Array.from({ length: kills }, (_, index) => {
     const victim = index % 2 === 0 ? "server" : "client";
-    const chance = random();
-    const passage = passageOf(random);
-    const name = chance < FAILPOINT_SHARE ? decks[victim].next().value : undefined;
+    const name = random() < FAILPOINT_SHARE ? decks[victim].next().value : undefined;
+    const passage = passageOf(name, random);
     return {
       number: index + 1,
       victim,
       failpoint: name === undefined ? undefined : { name, passage },
+      signal: random() < stops && name === undefined ? "SIGTERM" : "SIGKILL",
       afterMs: Math.round(random() * MAX_CHAT_MS),
       early: random() < EARLY_SHARE,
     };
   });
 }
 
-function passageOf(random: () => number): number {
-  const most = random() < FIRST_PASSAGES_SHARE ? FIRST_PASSAGES : MAX_PASSAGE;
+function passageOf(name: string | undefined, random: () => number): number {
+  const isFirst = random() < FIRST_PASSAGES_SHARE || name !== undefined && RARE.includes(name);
+  const most = isFirst ? FIRST_PASSAGES : MAX_PASSAGE;
   return 1 + Math.floor(random() * most);
 }
 

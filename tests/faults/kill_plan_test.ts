@@ -33,6 +33,15 @@ Deno.test("killPlan() without failpoints has SIGKILLs only", () => {
   assertEquals(plan.filter(({ failpoint }) => failpoint !== undefined), []);
 });
 
+Deno.test("killPlan() asks some to stop where that is wanted, and kills all otherwise", () => {
+  const plan = killPlan({ seed: 1, kills: 200, stops: 0.5 });
+  const stopped = plan.filter(({ signal }) => signal === "SIGTERM");
+  assert(stopped.length >= 20, `${stopped.length}`);
+  assert(stopped.every(({ failpoint }) => failpoint === undefined));
+  const kills = killPlan({ seed: 1, kills: 200 });
+  assert(kills.every(({ signal }) => signal === "SIGKILL"));
+});
+
 Deno.test("seededRandom() stays in [0, 1) and does not repeat itself at once", () => {
   const random = seededRandom(0);
   const numbers = Array.from({ length: 1_000 }, random);

@@ -6,7 +6,7 @@
 
 import type { ChatRecord } from "./chat_record.ts";
 import { checkFiles, checkPassage, type HistoryViolation, type KnownFile } from "./history.ts";
-import type { ServerState } from "./kept_state.ts";
+import type { JournalState, ServerState } from "./kept_state.ts";
 import type { Victim } from "./kill_plan.ts";
 import type { Death, ReadyTime } from "./mortal.ts";
 
@@ -33,6 +33,8 @@ export interface KillEvidence {
   server: ServerState;
   /** Texts of the server's messages that the client has kept, in their order. */
   inbox: string[];
+  /** The client's journal. */
+  journal: JournalState;
   /** What lies under final names at each side. */
   files: Record<Victim, KnownFile[]>;
   /** What each side's database says of itself. */
@@ -45,6 +47,8 @@ export interface KillReport {
   kills: Record<Victim, number>;
   /** Messages that each side sent and was promised to be kept. */
   acknowledged: Record<Victim, number>;
+  /** Entries of the client's journal that the server has. */
+  journal: number;
   /** Files that each side sent and was promised to be kept. */
   files: Record<Victim, number>;
   lost: number;
@@ -81,6 +85,7 @@ export function reportOf(evidence: KillEvidence): KillReport {
     seed,
     kills: countOf((victim) => facts.deaths.filter(({ kill }) => kill.victim === victim).length),
     acknowledged: countOf((victim) => record[victim].acknowledged.size),
+    journal: evidence.server.journal.length,
     files: countOf((victim) => record[victim].files.acknowledged.length),
     lost: count("lost"),
     twice: count("twice"),
@@ -102,10 +107,19 @@ export function reportOf(evidence: KillEvidence): KillReport {
   };
 }
 
-function historyOf({ record, server, inbox, files }: KillEvidence): HistoryViolation[] {
+function historyOf(evidence: KillEvidence): HistoryViolation[] {
+  const { record, server, inbox, journal, files } = evidence;
   return [
     ...checkPassage({ sender: "client", ...record.client, held: server.received }),
     ...checkPassage({ sender: "server", ...record.server, held: inbox }),
+    ...checkPassage({
+      sender: "client's journal",
+      sent: journal.noted,
+      acknowledged: new Map(journal.sent.map((entry) => [entry, "stored"])),
+      refused: new Set(),
+      held: server.journal,
+      shown: [],
+    }),
     ...checkFiles({ sender: "client", ...record.client.files, held: files.server }),
     ...checkFiles({ sender: "server", ...record.server.files, held: files.client }),
   ];
@@ -172,7 +186,7 @@ export function reportLines(report: KillReport): string[] {
     `seed ${seed}: ${kills.server} kills of the server, ${kills.client} of the client, ` +
     `${report.alerts} alerts`,
     `acknowledged: ${acknowledged.client} messages of the client, ${acknowledged.server} of the ` +
-    `server, ${files.client} + ${files.server} files`,
+    `server, ${files.client} + ${files.server} files, ${report.journal} entries of the journal`,
     `lost ${report.lost}, twice ${report.twice}, out of order ${report.disordered}; ` +
     `integrity: server ${integrity.server}, client ${integrity.client}`,
     `slowest start until ready: ${ready("server")}, ${ready("client")}`,

@@ -5,7 +5,7 @@ import { type KillEvidence, READY_LIMIT_MS, reportLines, reportOf } from "./kill
 
 function kill(number: number, victim: Kill["victim"], name?: string): Kill {
   const failpoint = name === undefined ? undefined : { name, passage: 2 };
-  return { number, victim, failpoint, afterMs: 0, early: false };
+  return { number, victim, failpoint, signal: "SIGKILL", afterMs: 0, early: false };
 }
 
 /** A story in which all went well, but for `changes`. */
@@ -26,8 +26,16 @@ function evidence(changes: Partial<KillEvidence> = {}): KillEvidence {
       absences: [{ from: 1_000, to: 2_000 }],
       wrong: [],
     },
-    server: { received: ["client 1."], waiting: 0, waitingFiles: 0, unlisted: 0, alerts: [] },
+    server: {
+      received: ["client 1."],
+      waiting: 0,
+      waitingFiles: 0,
+      unlisted: 0,
+      alerts: [],
+      journal: [],
+    },
     inbox: [],
+    journal: { noted: [], sent: [] },
     files: { server: [], client: [] },
     integrity: { server: "ok", client: "ok" },
     ...changes,

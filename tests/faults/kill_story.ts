@@ -20,6 +20,7 @@ import {
   clientDatabase,
   InboxMemory,
   integrity,
+  journalOfClient,
   publishedFiles,
   serverDatabase,
   serverState,
@@ -34,6 +35,8 @@ export interface KillStoryOptions {
   kills: number;
   /** Messages a second of each side. */
   rate: number;
+  /** Share of the kills without a failpoint that are only asked to stop. @default {0} */
+  stops?: number;
   /** Called after each death. */
   onDeath?: (death: Death) => void;
 }
@@ -193,6 +196,7 @@ class Stage implements AsyncDisposable {
       facts: this.#facts,
       server: serverState(this.#data),
       inbox: this.#inbox.received,
+      journal: journalOfClient(this.#client.data),
       files: {
         server: await publishedFiles(join(this.#data, "files", NAME)),
         client: await publishedFiles(this.#client.files),

@@ -107,16 +107,22 @@ export class Mortal implements AsyncDisposable {
       await Promise.race([life.ended, pause(FAILPOINT_LIMIT_MS)]);
     }
     const byItself = life.hasEnded;
-    life.program.signal("SIGKILL");
+    life.program.signal(kill.signal);
     const code = await life.ended;
     await life.program[Symbol.asyncDispose]();
-    if (!byItself) return { kill, atFailpoint: false };
+    if (!byItself) return { kill, atFailpoint: false, ...this.#stopped(kill, code) };
     const atFailpoint = kill.failpoint !== undefined && code === DIED;
     if (atFailpoint) return { kill, atFailpoint };
     const wrong = `the ${this.victim} ended by itself with ${code}: ${
       life.program.said.slice(-500)
     }`;
     return { kill, atFailpoint, wrong };
+  }
+
+  /** What is wrong with the end of a life that was asked to stop. */
+  #stopped({ signal }: Kill, code: number): { wrong?: string } {
+    if (signal === "SIGKILL" || code === 0) return {};
+    return { wrong: `the ${this.victim} ended with ${code} when it was asked to stop` };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
