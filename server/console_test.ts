@@ -65,6 +65,10 @@ async function begin({ interactive = true }: { interactive?: boolean } = {}) {
   };
 }
 
+function unreachable(): never {
+  throw new Error("unreachable");
+}
+
 function said(from: string, text: string) {
   return { id: "m1", client: "k1", from, text };
 }
@@ -122,6 +126,53 @@ Deno.test("the console writes to a tag and to all; a client's name comes before 
   };
   assertEquals(await texts(shop, 3), ["one", "two", "three"]);
   assertEquals(await texts(till, 2), ["one", "three"]);
+});
+
+Deno.test("the console says how far a typed message has come, and not those of others", async () => {
+  await using place = await begin();
+  const { server, operatorConsole, type, take } = place;
+  const till = await server.enrol("till-3");
+  server.parts.roster.admit(server.tables.client(till.keyId) ?? unreachable());
+  assertEquals(
+    await type("@till-3 coming"),
+    "-> till-3: coming\nqueued: it is away and will get it later\n",
+  );
+  const [{ id = "" } = {}] = server.tables.waitingMessages(till.keyId);
+  const receipt = { id, to: "till-3", text: "coming" };
+  operatorConsole.onReceipt({ ...receipt, id: "another", state: "stored" });
+  for (const state of ["sent", "stored", "shown", "shown"] as const) {
+    operatorConsole.onReceipt({ ...receipt, state });
+  }
+  assertEquals(take(), "stored at till-3: coming\nshown at till-3: coming\n");
+  await type("@till-3 stale");
+  const stale = server.tables.waitingMessages(till.keyId)[1]?.id ?? "";
+  operatorConsole.onReceipt({ ...receipt, id: stale, state: "expired" });
+  assertEquals(take(), "expired, not delivered to till-3: coming\n");
+  const second = await server.enrol("till-4");
+  server.parts.roster.admit(server.tables.client(second.keyId) ?? unreachable());
+  await type("@all hello");
+  const other = server.tables.waitingMessages(till.keyId).at(-1)?.id ?? "";
+  operatorConsole.onReceipt({ ...receipt, id: other, state: "stored" });
+  assertEquals(take().includes("stored at"), false, "a word from each of many would be too much");
+});
+
+Deno.test("the console has a client told that its message was shown, when a person reads along", async () => {
+  for (const interactive of [true, false]) {
+    await using place = await begin({ interactive });
+    const { server, operatorConsole } = place;
+    const till = await server.enrol("till-3");
+    const peer = await server.connect(till);
+    const id = "019aa8d0-0000-7000-8000-000000000001";
+    peer.send({ verb: "MESSAGE", id, at: 1, text: "hello" });
+    await peer.expect("RECEIPT");
+    operatorConsole.onMessage({ id, client: till.keyId, from: "till-3", text: "hello" });
+    peer.send({ verb: "HEARTBEAT", seq: 0, at: 1 });
+    const skipped = interactive ? ["PING", "BEAT"] as const : ["PING"] as const;
+    const frame = await peer.next([...skipped]);
+    assertEquals(frame?.verb, interactive ? "RECEIPT" : "BEAT");
+    const state = server.tables.events({ kinds: ["message"] })[0]?.message?.state;
+    assertEquals(state, interactive ? "shown" : "stored");
+  }
 });
 
 Deno.test("the console sends a file to a name, a tag or all, and says when it has landed", async () => {
