@@ -53,6 +53,18 @@ Deno.test("openDatabase() sets up what keeps commits safe", () => {
   assertEquals(pragma("fullfsync"), Deno.build.os === "darwin" ? 1 : 0);
 });
 
+Deno.test("openDatabase() prepares a statement once, and keeps 256 of them", () => {
+  using place = scratch();
+  using database = open(place.path);
+  const statement = database.prepare("SELECT 1 AS one");
+  for (let n = 0; n < 255; n++) database.prepare(`SELECT ${n} AS n`);
+  assertEquals(database.prepare("SELECT 1 AS one"), statement);
+  assertEquals(statement.get()?.one, 1);
+  assertThrows(() => database.prepare("SELECT nonsense"), Error, "nonsense");
+  database.prepare("SELECT 256 AS n");
+  assert(database.prepare("SELECT 1 AS one") !== statement);
+});
+
 Deno.test("openDatabase() keeps its files for their owner alone", {
   ignore: Deno.build.os === "windows",
 }, () => {

@@ -20,6 +20,7 @@ const OPTIONS = {
   minutes: { default: 10, min: 0.2, max: 10_000, fraction: true, about: "how long" },
   clients: { default: 200, min: 1, max: 1_000, about: "quiet clients" },
   interval: { default: 20, min: 1, max: 60, about: "seconds between two heartbeats" },
+  message: { default: 60, min: 1, max: 3_600, about: "seconds between two messages of a client" },
   every: { default: 10, min: 1, max: 600, about: "seconds between two samples" },
 };
 
@@ -31,21 +32,22 @@ const BOUNDS: FlatBounds = {
   walBytes: 16 * 1024 * 1024,
   wakeupsPercent: 20,
 };
-/** Time between two messages of a client, and between two of the server to all, in milliseconds. */
 const MINUTE_MS = 60_000;
-const MESSAGE_MS = MINUTE_MS;
 /** Clients that connect at once. */
 const CONNECTING = 10;
 
 type Options = Record<keyof typeof OPTIONS, number>;
 
 async function run(options: Options, { say, signal }: SoakPorts): Promise<boolean> {
-  const { clients: count, interval, minutes, every } = options;
-  say(`${minutes} minutes, ${count} clients, TLS, a heartbeat each ${interval} s`);
+  const { clients: count, interval, message, minutes, every } = options;
+  const messageMs = message * 1000;
+  say(
+    `${minutes} minutes, ${count} clients, TLS, a heartbeat each ${interval} s, a message each ${message} s`,
+  );
   await using server = await RunningServer.start({ args: ["--interval", `${interval}`] });
   await using real = await RunningClient.start(server, "real");
   await using crowd = new AsyncDisposableStack();
-  const quiet = await connect(server, { count, crowd });
+  const quiet = await connect(server, { count, crowd, messageMs });
   say(`all connected`);
   const watches = [
     new ProcessWatch("server", {
@@ -60,7 +62,7 @@ async function run(options: Options, { say, signal }: SoakPorts): Promise<boolea
   const broadcast = setInterval(() => {
     server.api("/api/messages", { who: "all", text: "is all well?" })
       .catch((error) => say(`Cannot send to all: ${error}`));
-  }, MESSAGE_MS);
+  }, messageMs);
   try {
     const startedAt = performance.now();
     while (performance.now() - startedAt < minutes * MINUTE_MS) {
@@ -77,7 +79,7 @@ async function run(options: Options, { say, signal }: SoakPorts): Promise<boolea
 
 async function connect(
   server: RunningServer,
-  { count, crowd }: { count: number; crowd: AsyncDisposableStack },
+  { count, crowd, messageMs }: { count: number; crowd: AsyncDisposableStack; messageMs: number },
 ): Promise<QuietClient[]> {
   const join = await server.invite("--uses", `${count}`);
   const quiet: QuietClient[] = [];
@@ -91,7 +93,7 @@ async function connect(
         name: `quiet-${number}`,
         tls: true,
         join,
-        messageMs: MESSAGE_MS,
+        messageMs,
         offset: number / count,
       })
     ));
