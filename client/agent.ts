@@ -147,7 +147,13 @@ export class Agent {
 
   /** Notes that a message was shown to a person, and tells the server now or when connected. */
   markShown(id: string): void {
-    this.#ports.store.markShown(id);
+    try {
+      this.#ports.store.markShown(id);
+    } catch (error) {
+      // It is shown once more at the next start; a full disk must not cost the heartbeats.
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#events.onWarning?.(`Cannot note that a message was shown: ${reason}`);
+    }
     this.#session?.flush();
   }
 

@@ -77,6 +77,8 @@ export class AgentSession {
   readonly #journal: JournalDelivery | undefined;
   #end: SessionEnd | undefined;
   #pollTimer: Timer | undefined;
+  /** Whether the store has failed and not worked since; it is said once. */
+  #storeFailed = false;
   readonly #watch: ConnectionWatch;
 
   /** Takes the connection; nothing is sent before `run()`. */
@@ -135,13 +137,11 @@ export class AgentSession {
 
   /** Sends what waits in the store and has not been sent in this session. */
   flush(): void {
-    this.#delivery.flush().catch((error) => this.#lose(reasonOf(error)));
-    try {
+    this.#delivery.flush().catch((error) => this.#onStoreFailure(error));
+    this.#withStore(() => {
       this.#delivery.tellShown();
       this.#journal?.flush();
-    } catch (error) {
-      this.#lose(reasonOf(error));
-    }
+    });
   }
 
   /** Says BYE; the server then closes. After `limitMs` the connection is closed here. */
@@ -179,9 +179,9 @@ export class AgentSession {
       case "MESSAGE":
         return this.#intake.take(frame);
       case "RECEIPT":
-        return this.#delivery.receipted(frame);
+        return this.#withStore(() => this.#delivery.receipted(frame));
       case "JOURNALED":
-        return this.#journal?.journaled(frame);
+        return this.#withStore(() => this.#journal?.journaled(frame));
       case "REFUSE":
         return this.#onRefuse(frame);
       case "BYE":
@@ -192,6 +192,25 @@ export class AgentSession {
       default:
         throw new ProtocolError("unexpected", `Cannot take ${frame.verb} from the server here`);
     }
+  }
+
+  /**
+   * What the store cannot write now, such as on a full disk, is made up for after the next reconnect; it must not cost
+   * the connection, on which the heartbeats travel.
+   */
+  #withStore(run: () => void): void {
+    try {
+      run();
+      this.#storeFailed = false;
+    } catch (error) {
+      this.#onStoreFailure(error);
+    }
+  }
+
+  #onStoreFailure(error: unknown): void {
+    if (this.#storeFailed || this.#connection.closed) return;
+    this.#storeFailed = true;
+    this.#ports.events.onWarning(`Cannot use this machine's store: ${reasonOf(error)}`);
   }
 
   #onPush(frame: FrameOf<"PUSH">): void {
@@ -211,7 +230,7 @@ export class AgentSession {
       this.#end = { kind: "refused", code, reason };
       return;
     }
-    this.#delivery.refused({ code, reason, id });
+    this.#withStore(() => this.#delivery.refused({ code, reason, id }));
   }
 
   /** Looks after everything that nobody reports: other processes' messages, stuck writes, a nap. */

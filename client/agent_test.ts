@@ -713,3 +713,35 @@ Deno.test("Agent without a server for 24 hours keeps its journal within its boun
   assertEquals([...served.values()].slice(0, 1_442), noted.map(({ at }) => at));
   assertEquals(stage.store.journal.unsent(10), []);
 });
+
+Deno.test("Agent keeps its connection while its store cannot write, says so once, and makes up for it later", async () => {
+  await using stage = new Stage();
+  await stage.start();
+  const { outbox } = stage.store;
+  const full = () => {
+    throw new Error("disk full");
+  };
+  const id = stage.agent.say("hello");
+  await stage.clock.advance(0);
+  const whole = { settle: outbox.settle, markShown: stage.store.markShown };
+  outbox.settle = full;
+  stage.store.markShown = full;
+  for (let turn = 0; turn < 3; turn++) {
+    stage.peer.connection.send({ verb: "RECEIPT", ids: [id], state: "stored" });
+    await stage.clock.advance(0);
+  }
+  stage.agent.markShown(`${ID}1`);
+  assertEquals(stage.peers.length, 1);
+  assertEquals(stage.warnings, [
+    "Cannot use this machine's store: disk full",
+    "Cannot note that a message was shown: disk full",
+  ]);
+  outbox.settle = whole.settle.bind(outbox);
+  stage.store.markShown = whole.markShown.bind(stage.store);
+  stage.peer.connection.close();
+  await stage.clock.advance(10_000);
+  assertEquals(stage.peer.of("MESSAGE").map((message) => message.id), [id]);
+  stage.peer.connection.send({ verb: "RECEIPT", ids: [id], state: "stored" });
+  await stage.clock.advance(0);
+  assertEquals(outbox.waiting().messages, 0);
+});

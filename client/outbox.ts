@@ -5,7 +5,14 @@
  * @module
  */
 
-import { inTransaction, type Migration, type openDatabase } from "../platform/database.ts";
+import {
+  inTransaction,
+  type Migration,
+  type openDatabase,
+  SQLITE_FULL,
+  sqliteCode,
+} from "../platform/database.ts";
+import { databaseError } from "../platform/database_error.ts";
 import { MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
 import { ClientError } from "./client_error.ts";
 import { EXIT } from "./exit_code.ts";
@@ -87,8 +94,23 @@ export class Outbox {
     this.#maxSent = maxSent;
   }
 
-  /** Puts a message at the end, once per id; throws {@linkcode OutboxFullError}. */
-  queue({ id, at, text, expiresAt }: NewMessage): void {
+  /** Puts a message at the end, once per id; throws {@linkcode OutboxFullError}, or a ClientError when it cannot be written. */
+  queue(message: NewMessage): void {
+    try {
+      this.#queue(message);
+    } catch (error) {
+      if (error instanceof ClientError) throw error;
+      const { message: reason, hint } = databaseError("client.sqlite", error);
+      throw new ClientError(`Cannot queue the message: ${reason}`, {
+        exitCode: sqliteCode(error) === SQLITE_FULL ? EXIT.noSpace : EXIT.failed,
+        code: "store",
+        hint,
+        cause: error,
+      });
+    }
+  }
+
+  #queue({ id, at, text, expiresAt }: NewMessage): void {
     const bytes = encoder.encode(text).length;
     inTransaction(this.#database, () => {
       const waiting = this.waiting();
