@@ -51,7 +51,8 @@ function wordsOf({ event, reason, ms, vitals }: ShownEntry): string {
   }
 }
 
-function vitalsText(vitals: unknown): string {
+/** Vitals in words: `cpu 7 %, mem 40 %, up 2 h`. */
+export function vitalsText(vitals: unknown): string {
   if (typeof vitals !== "object" || vitals === null) return "nothing measured";
   return Object.entries(vitals).map(([name, value]) =>
     name === "up"

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { journalText } from "../../platform/journal_text.ts";
+import { journalText, vitalsText } from "../../platform/journal_text.ts";
 import type { Line } from "../../platform/terminal.ts";
 import { findServer } from "../api_client.ts";
 import type { EventView } from "../json_view.ts";
@@ -59,6 +59,7 @@ function describe(line: EventView): string {
   }
   if (kind === "file") return describeFile(rest);
   if (kind === "journal") return journalText(rest);
+  if (kind === "beat") return describeBeats(rest);
   if (kind === "alert") return `#${rest.id} ${rest.state} (${rest.cause})`;
   return Object.entries(rest)
     .filter(([, value]) => value !== null && value !== undefined)
@@ -71,6 +72,22 @@ function describeMessage(message: Record<string, unknown>): string {
   // A message from a client stands in the log since it was stored; one to it may have waited for long.
   const at = state === "shown" ? shownAt : from === "server" ? storedAt : null;
   return `${from} -> ${to} (${state}${typeof at === "string" ? ` ${at}` : ""}): ${text}`;
+}
+
+function describeBeats(line: Record<string, unknown>): string {
+  const { beats, gap_ms: gap, gap_max_ms: longestGap, rtt_ms: rtt, rtt_max_ms: longest } = line;
+  const facts = [`${beats} ${beats === 1 ? "heartbeat" : "heartbeats"}`];
+  if (typeof gap === "number") {
+    facts.push(`every ${seconds(gap)} (longest ${seconds(Number(longestGap))})`);
+  }
+  if (typeof rtt === "number") facts.push(`round trip ${rtt} ms (longest ${longest} ms)`);
+  if (typeof line.skew_ms === "number") facts.push(`clock ahead by ${line.skew_ms} ms`);
+  if (line.vitals !== null) facts.push(vitalsText(line.vitals));
+  return facts.join(", ");
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }
 
 function describeFile(file: Record<string, unknown>): string {
