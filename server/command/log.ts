@@ -81,7 +81,10 @@ function describeBeats(line: Record<string, unknown>): string {
     facts.push(`every ${seconds(gap)} (longest ${seconds(Number(longestGap))})`);
   }
   if (typeof rtt === "number") facts.push(`round trip ${rtt} ms (longest ${longest} ms)`);
-  if (typeof line.skew_ms === "number") facts.push(`clock ahead by ${line.skew_ms} ms`);
+  const { skew_ms: skew } = line;
+  if (typeof skew === "number") {
+    facts.push(`clock ${Math.abs(skew)} ms ${skew < 0 ? "behind" : "ahead"}`);
+  }
   if (line.vitals !== null) facts.push(vitalsText(line.vitals));
   return facts.join(", ");
 }

@@ -10,11 +10,11 @@ function words(line: Record<string, unknown>): string {
 }
 
 Deno.test("showLine() says what a minute of heartbeats was like", () => {
-  const beat = { kind: "beat", beats: 3, seq: 7, gap_ms: 20_004, gap_max_ms: 20_150 };
+  const beat = { kind: "beat", beats: 3, seq: 7, gap_ms: 20_004, gap_max_ms: 20_160 };
   assertEquals(
     words({ ...beat, rtt_ms: 0.7, rtt_max_ms: 2, skew_ms: -3, vitals: { cpu: 0.07, up: 60 } }),
     "3 heartbeats, every 20.0 s (longest 20.2 s), round trip 0.7 ms (longest 2 ms), " +
-      "clock ahead by -3 ms, cpu 7 %, up 1 min",
+      "clock 3 ms behind, cpu 7 %, up 1 min",
   );
   const nothing = { gap_ms: null, gap_max_ms: null, rtt_ms: null, rtt_max_ms: null, skew_ms: null };
   assertEquals(words({ ...beat, ...nothing, beats: 1, vitals: null }), "1 heartbeat");
