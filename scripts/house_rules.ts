@@ -106,6 +106,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       "client/store.ts",
       "client/upload_memory.ts",
       "platform/database.ts",
+      "server/retention.ts",
       "server/store_database.ts",
       "server/store_schema.ts",
     ],

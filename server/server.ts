@@ -337,8 +337,9 @@ function startPruning(parts: ServerParts, stack: AsyncDisposableStack): void {
   const prune = async () => {
     try {
       while (await store.prune(clock.wall()) > 0);
+      while (await store.vacuum() > 0);
     } catch (error) {
-      log.error("Cannot remove old lines of the timeline: {error}", { error: String(error) });
+      log.error("Cannot remove what is past its time: {error}", { error: String(error) });
     }
     try {
       await sweepVault(parts);

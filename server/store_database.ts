@@ -10,6 +10,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { type EnrolFailure, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
 import type { PresenceState } from "./presence.ts";
+import { RETENTION } from "./retention.ts";
 import type {
   AlertRecord,
   ClientKind,
@@ -33,12 +34,10 @@ export const MAX_ROWS = 10_000;
 export const MAX_WAITING_PUSHES = 1_000;
 /** Journals of one client of which it is known how far they have been read; a new data directory begins a new one. */
 const MAX_JOURNALS = 10;
-/** Heartbeats older than this are removed, in milliseconds. */
-const KEEP_BEATS_MS = 7 * 24 * 3_600_000;
-/** Everything else of the timeline is removed after this, in milliseconds. */
-const KEEP_EVENTS_MS = 400 * 24 * 3_600_000;
-/** Rows that one call of prune removes at most, so that nothing waits long for it. */
-const PRUNE_ROWS = 5_000;
+/** Rows that one call of prune removes at most: a few milliseconds, as everybody waits for it. */
+export const PRUNE_ROWS = 1_000;
+/** Pages of 4 KiB that one call of vacuum gives back at most, for the same reason. */
+export const VACUUM_PAGES = 250;
 
 /** Messages that wait for a client; a classic one sends no receipts, so `sent` is the end for it. */
 const WAITING = `message.client = ? AND direction = 'out' AND message.state IN ('queued', 'sent')
@@ -728,14 +727,22 @@ export class StoreDatabase {
 
   /** Removes what is past its time, a bounded part of it; the number of rows removed. */
   prune(now: number): number {
-    const { changes } = this.#run(
-      `DELETE FROM event WHERE seq IN (
-         SELECT seq FROM event WHERE (kind = 'beat' AND at < ?) OR at < ? LIMIT ?)`,
-      now - KEEP_BEATS_MS,
-      now - KEEP_EVENTS_MS,
-      PRUNE_ROWS,
-    );
-    return Number(changes);
+    let left = PRUNE_ROWS;
+    for (const { keepMs, sql } of RETENTION) {
+      if (left > 0) left -= Number(this.#run(sql, now - keepMs, left).changes);
+    }
+    return PRUNE_ROWS - left;
+  }
+
+  /** Gives space that nothing stands in any more back to the disk, a bounded part of it; the pages given back. */
+  vacuum(): number {
+    const before = this.#freePages();
+    this.#all(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+    return before - this.#freePages();
+  }
+
+  #freePages(): number {
+    return Number(this.#get("PRAGMA freelist_count")?.freelist_count);
   }
 
   #holderOf(name: string): Row | undefined {

@@ -1,7 +1,13 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { IN_MEMORY, openDatabase } from "../platform/database.ts";
 import { MAX_MESSAGE_BYTES, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES } from "../protocol/mod.ts";
-import { MAX_ROWS, MAX_WAITING_PUSHES, StoreDatabase } from "./store_database.ts";
+import {
+  MAX_ROWS,
+  MAX_WAITING_PUSHES,
+  PRUNE_ROWS,
+  StoreDatabase,
+  VACUUM_PAGES,
+} from "./store_database.ts";
 import type { ClientRecord, NewPush } from "./store_record.ts";
 import { STORE_MIGRATIONS } from "./store_schema.ts";
 
@@ -605,9 +611,111 @@ Deno.test("prune() removes beats after a week and the rest after 400 days, in bo
     { age: 0 },
   ]);
   store.addEvents(
-    Array.from({ length: 5_001 }, () => ({ at: 0, kind: "audit" as const, data: {} })),
+    Array.from({ length: PRUNE_ROWS + 1 }, () => ({ at: 0, kind: "audit" as const, data: {} })),
   );
-  assertEquals([store.prune(NOW), store.prune(NOW), store.prune(NOW)], [5_000, 1, 0]);
+  assertEquals([store.prune(NOW), store.prune(NOW), store.prune(NOW)], [PRUNE_ROWS, 1, 0]);
+});
+
+/** Long enough ago to be removed, and just not. */
+const AGES = [["past its time", NOW - 400 * DAY - 1], [
+  "not past its time",
+  NOW - 400 * DAY,
+]] as const;
+
+for (const [age, at] of AGES) {
+  const goes = age === "past its time";
+
+  Deno.test(`prune() removes messages that have come to their end and none that waits: ${age}`, () => {
+    using place = open();
+    const { store } = place;
+    enrolled(store, "k1", "till-1");
+    store.admitUnverified({ id: "c", name: "10.0.0.7", kind: "classic", now: NOW });
+    store.receiveMessage({ id: "in", client: "k1", sentAt: at, at, text: "in" });
+    const out = ["queued", "sent", "expired", "stored", "shown"] as const;
+    for (const state of out) {
+      store.queueMessage({ id: state, client: "k1", at, text: state, expiresAt: at });
+      if (state !== "queued") store.markMessages("k1", { ids: [state], state, at });
+    }
+    for (const state of ["queued", "sent"] as const) {
+      store.queueMessage({ id: `c-${state}`, client: "c", at, text: `c-${state}` });
+      if (state === "sent") store.markMessages("c", { ids: ["c-sent"], state, at });
+    }
+    // A message and its line each.
+    const ended = ["in", "expired", "stored", "shown", "c-sent"];
+    assertEquals(store.prune(NOW), goes ? 2 * ended.length : 0);
+    assertEquals(store.prune(NOW), 0);
+    const kept = goes ? ["queued", "sent", "c-queued"] : ["in", ...out, "c-queued", "c-sent"];
+    const lines = store.events({ kinds: ["message"] }).map(({ message }) => message?.id);
+    assertEquals(lines, kept);
+    const again = store.receiveMessage({ id: "in", client: "k1", sentAt: at, at: NOW, text: "in" });
+    assertEquals(again, goes, "an id is known for as long as its message");
+  });
+
+  Deno.test(`prune() removes files that have come to their end, their lines and folders, and none that waits: ${age}`, () => {
+    using place = open();
+    const { store } = place;
+    enrolled(store, "k1", "till-1");
+    const received = { ...file("received", "k1"), at };
+    store.addFile(received);
+    store.addFolder({ client: "k1", id: "folder", name: "photos", at });
+    store.queuePushes({ pushes: [pushOf("waits", "k1"), pushOf("sent", "k1")], at });
+    store.markPushesSent("k1", { ids: ["sent"], at });
+    store.queuePushes({ pushes: [pushOf("refused", "k1")], at });
+    store.settlePush("k1", { id: "refused", state: "refused", reason: "no", at });
+    while (store.prune(NOW) > 0);
+    const ended = goes ? [] : [received.id];
+    assertEquals(store.files("k1").map(({ id }) => id), [
+      ...ended,
+      "waits",
+      "sent",
+      ...(goes ? [] : ["refused"]),
+    ]);
+    assertEquals(store.folderName("k1", "folder"), goes ? undefined : "photos");
+    const lines = store.events({ kinds: ["file"] }).map(({ data }) => (data as { id: string }).id);
+    assertEquals(
+      new Set(lines),
+      new Set([...ended, "waits", "sent", ...(goes ? [] : ["refused"])]),
+    );
+  });
+
+  Deno.test(`prune() removes alerts that are over and none that is open: ${age}`, () => {
+    using place = open();
+    const { store } = place;
+    const change = { cause: "silent", lastSeen: at, at, data: {} };
+    const open_ = { open: { cause: "silent", evidence: {} } };
+    for (const [client, name] of [["k1", "till-1"], ["k2", "till-2"]] as const) {
+      enrolled(store, client, name);
+      store.changeState({ ...change, client, state: "DOWN", ...open_ });
+    }
+    store.changeState({ ...change, client: "k1", state: "UP", resolve: true });
+    while (store.prune(NOW) > 0);
+    const left = store.alerts(false).map(({ clientName, state }) => `${clientName} ${state}`);
+    assertEquals(left, goes ? ["till-2 open"] : ["till-1 resolved", "till-2 open"]);
+    assertEquals(store.events({ kinds: ["state"] }).length, goes ? 0 : 3);
+  });
+}
+
+Deno.test("vacuum() gives the space of what was removed back, in bounded parts", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const path = `${directory}/hb.sqlite`;
+    const database = openDatabase(path, { migrations: STORE_MIGRATIONS, busyTimeoutMs: 0 });
+    const store = new StoreDatabase(database);
+    const data = { text: "x".repeat(1_000) };
+    store.addEvents(Array.from({ length: 5_000 }, () => ({ at: 0, kind: "audit" as const, data })));
+    assertEquals(store.vacuum(), 0);
+    while (store.prune(NOW) > 0);
+    const parts: number[] = [];
+    while (parts.at(-1) !== 0) parts.push(store.vacuum());
+    assertEquals(parts.slice(0, -2).every((pages) => pages === VACUUM_PAGES), true, `${parts}`);
+    assert(parts.length > 4, `${parts}`);
+    const integrity = database.prepare("PRAGMA integrity_check").get();
+    assertEquals(integrity?.integrity_check, "ok");
+    database.close();
+    assert((await Deno.stat(path)).size < 200_000);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 Deno.test("the store takes names, texts and tags as data, whatever stands in them", () => {

@@ -164,4 +164,13 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
     PRIMARY KEY (client, journal)
   ) STRICT, WITHOUT ROWID;
   `,
+}, {
+  name: "files of the server in backups, and the ages of files",
+  sql: `
+  CREATE TABLE server_file (
+    name TEXT PRIMARY KEY,
+    content TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX file_at ON file (at);
+  `,
 }];
