@@ -25,7 +25,7 @@ export const PROGRAMS: readonly Program[] = [
     name: "hbserver",
     task: "server",
     main: "server/main.ts",
-    workers: ["server/store_worker.ts", "platform/file_worker.ts"],
+    workers: ["server/store_worker.ts", "server/backup_worker.ts", "platform/file_worker.ts"],
   },
   { name: "hbclient", task: "client", main: "client/main.ts", workers: [] },
 ];

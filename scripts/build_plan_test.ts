@@ -70,6 +70,8 @@ Deno.test("compileArguments() names permissions, workers, target and output", ()
     "--include",
     "server/store_worker.ts",
     "--include",
+    "server/backup_worker.ts",
+    "--include",
     "platform/file_worker.ts",
     "--target",
     "x86_64-pc-windows-msvc",
@@ -100,6 +102,13 @@ Deno.test("bundleArguments() put the workers beside the entry point under their 
       "--output",
       "dist/hbserver-1.2.3/store_worker.js",
       "server/store_worker.ts",
+    ],
+    [
+      "bundle",
+      "--quiet",
+      "--output",
+      "dist/hbserver-1.2.3/backup_worker.js",
+      "server/backup_worker.ts",
     ],
     [
       "bundle",

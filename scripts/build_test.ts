@@ -30,6 +30,7 @@ using database = new DatabaseSync(":memory:");
 const row = database.prepare("SELECT ? AS word").get(word) as { word: string };
 (self as unknown as { postMessage(data: string): void }).postMessage(row.word);
 `,
+  "server/backup_worker.ts": "self.close();",
   "platform/file_worker.ts": "self.close();",
   "server/word.ts": `export const word = "stored";`,
   "client/main.ts": `

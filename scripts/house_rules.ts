@@ -81,6 +81,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
     allow: [
       "client/upload_memory.ts",
       "platform/database.ts",
+      "platform/database_copy.ts",
       "server/group_commit.ts",
       "server/store_database.ts",
       "server/store_worker.ts",
@@ -106,6 +107,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       "client/store.ts",
       "client/upload_memory.ts",
       "platform/database.ts",
+      "platform/database_copy.ts",
       "server/retention.ts",
       "server/store_database.ts",
       "server/store_schema.ts",

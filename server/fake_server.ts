@@ -18,6 +18,7 @@ import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { type FakeDuplexOptions, fakeDuplexPair } from "../protocol/fake_duplex.ts";
 import { generateKeyPair, keyIdOf, type KeyPair, type Role } from "../protocol/mod.ts";
 import { Alarm, type Notice } from "./alarm.ts";
+import { Backups } from "./backup.ts";
 import { FakePeer } from "./fake_peer.ts";
 import { commitGroup, type StoreMethod } from "./group_commit.ts";
 import { Lobby, type LobbyLimits } from "./lobby.ts";
@@ -313,6 +314,10 @@ export class FakeServer implements AsyncDisposable {
         reserve: options.reserve ?? unlimited,
       }),
       lobby: new Lobby(options.lobbyLimits),
+      backups: new Backups({
+        directory: this.directory,
+        spaceOf: () => Promise.resolve({ reserve: unlimited }),
+      }),
       randomBytes: systemRandomBytes,
       newId,
       onMessage: (message) => void this.messages.push(message),

@@ -15,6 +15,7 @@ import { helpText, parseCommandLine, UsageError } from "../platform/option_table
 import { PRODUCT_VERSION, versionLine } from "../platform/product.ts";
 import { systemTerminal, type Terminal } from "../platform/terminal.ts";
 import { alertsCommand } from "./command/alerts.ts";
+import { backupCommand } from "./command/backup.ts";
 import { clientsCommand } from "./command/clients.ts";
 import type { CommandContext } from "./command/context.ts";
 import { filesCommand } from "./command/files.ts";
@@ -112,6 +113,8 @@ function run(
       return alertsCommand(invocation, context);
     case "revoke":
       return revokeCommand(invocation, context);
+    case "backup":
+      return backupCommand(invocation, context);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   ProtocolError,
 } from "../protocol/mod.ts";
 import { checkClientName, checkTag } from "../protocol/mod.ts";
+import { type Backup, BackupError } from "./backup.ts";
 import type { ServerIdentity } from "./certificate.ts";
 import {
   type AlertView,
@@ -236,6 +237,19 @@ export class Operations {
   /** The timeline as it stands and as it grows, until `signal` aborts; throws at once for an unknown client. */
   follow(request: LogRequest, signal: AbortSignal): AsyncGenerator<EventView> {
     return this.#follow(this.#filter(request), signal);
+  }
+
+  /** Copies the database and the server's key into a new file at an absolute path. */
+  async backup(path: string): Promise<Backup> {
+    const { backups, timeline } = this.#parts;
+    try {
+      const backup = await backups.make(path);
+      await timeline.audit("backed_up", { ...backup });
+      return backup;
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      throw new OperationError(error.code, error.message, error.hint);
+    }
   }
 
   /** Shuts a client out and ends its sessions. */

@@ -58,6 +58,14 @@ export const HBSERVER = defineProgram({
       summary: "Shut a client out for good.",
       arguments: [{ name: "WHO", required: true }],
     },
+    backup: {
+      summary: "Copy the running server's database and key into one file.",
+      description:
+        "Keep FILE as safe as the data directory: it holds the server's key. To come back from it, put it as " +
+        "hbserver.sqlite into an empty data directory and start hbserver there: clients find it without joining again. " +
+        "Received files are not in it, nor files that wait for clients.",
+      arguments: [{ name: "FILE", required: true }],
+    },
   },
   options: {
     listen: {
@@ -221,7 +229,7 @@ export const HBSERVER = defineProgram({
     [4, "the server refused, or every client did"],
     [5, "some of several clients refused"],
     [7, "a file to push cannot be read, or changed meanwhile"],
-    [8, "the server's disk has no room for a file to push"],
+    [8, "the server's disk has no room for a file to push, or for a backup"],
     [130, "interrupted"],
   ],
   examples: [

@@ -6,6 +6,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Clock } from "../platform/clock.ts";
+import type { Backups } from "./backup.ts";
 import type { Lobby } from "./lobby.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Timing } from "./presence.ts";
@@ -62,6 +63,7 @@ export interface ServerParts {
   locks: TransferLocks;
   outgoing: Outgoing;
   lobby: Lobby;
+  backups: Backups;
   /** Bytes of randomness. */
   randomBytes: (count: number) => Uint8Array;
   /** A new UUIDv7, in lower case. */

@@ -20,6 +20,7 @@ import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
 import { Alarm, type Notice } from "./alarm.ts";
+import { Backups, DATABASE_FILE, IDENTITY_FILES } from "./backup.ts";
 import { ballastFile } from "./ballast.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
 import { DiskGuard } from "./disk_guard.ts";
@@ -150,11 +151,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const directory = stack.use(await openDirectory(options.dataDirectory));
   const guard = stack.use(diskGuard(directory.path, { clock, log }));
   await guard.start();
-  const identity = await loadIdentity(directory, clock);
-  const store = await openStore(join(directory.path, "hbserver.sqlite"), {
+  const store = await openStore(join(directory.path, DATABASE_FILE), {
     onFull: () => guard.noteFull(),
   });
   stack.defer(() => store.close());
+  await restoreIdentity(directory, { store, log });
+  const identity = await loadIdentity(directory, clock);
   const files = stack.use(await openFileStore());
   const parts = buildParts(options, { clock, log, store, files, directory, guard, stack });
   await parts.vault.prepare();
@@ -172,7 +174,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   guard.subscribe(async ({ condition }) => {
     if (condition === "well") await api.publish();
   });
+  // Before the API, which waits for the answers that it owes.
   stack.defer(() => parts.outgoing.close());
+  stack.use(parts.backups);
   const running = stack.move();
   return {
     address: { hostname: address.hostname, port: address.port },
@@ -201,9 +205,29 @@ function diskGuard(directory: string, { clock, log }: { clock: Clock; log: Logge
   return new DiskGuard({ directory, clock, log, ballast, freeBytes: () => space.free() });
 }
 
+/** Takes the server's key out of a database that was put here from a backup; the key last, as it is what is asked for. */
+async function restoreIdentity(
+  { path }: DataDirectory,
+  { store, log }: { store: Store; log: Logger },
+): Promise<void> {
+  const files = new Map((await store.serverFiles()).map(({ name, content }) => [name, content]));
+  const key = files.get(IDENTITY_FILES.key);
+  if (key === undefined) return;
+  const present = await readPrivateFile(join(path, IDENTITY_FILES.key));
+  if (present !== undefined && present !== key) return; // Of another server, whose clients know that one.
+  if (present === undefined) {
+    for (const name of [IDENTITY_FILES.certificate, IDENTITY_FILES.key]) {
+      const content = files.get(name);
+      if (content !== undefined) await writePrivateFile(join(path, name), content);
+    }
+    log.warn("Restored from a backup: this server is the one that it was made of");
+  }
+  await store.dropServerFiles();
+}
+
 async function loadIdentity(directory: DataDirectory, clock: Clock): Promise<ServerIdentity> {
-  const keyPath = join(directory.path, "server-key.pem");
-  const certificatePath = join(directory.path, "server-cert.pem");
+  const keyPath = join(directory.path, IDENTITY_FILES.key);
+  const certificatePath = join(directory.path, IDENTITY_FILES.certificate);
   const keyPem = await readPrivateFile(keyPath);
   const certificatePem = await readPrivateFile(certificatePath);
   const now = clock.wall();
@@ -299,6 +323,10 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     locks: new TransferLocks(),
     outgoing: new Outgoing({ directory: outgoing, newId, reserve }),
     lobby: new Lobby({ connections, ...options.lobbyLimits }),
+    backups: new Backups({
+      directory: directory.path,
+      spaceOf: (folder) => disks.of(folder),
+    }),
     randomBytes: systemRandomBytes,
     newId,
     onMessage: options.onMessage ?? (() => {}),

@@ -25,6 +25,7 @@ import type {
   NewPush,
   PushRecord,
   PushState,
+  ServerFile,
   StateRecord,
 } from "./store_record.ts";
 
@@ -743,6 +744,24 @@ export class StoreDatabase {
 
   #freePages(): number {
     return Number(this.#get("PRAGMA freelist_count")?.freelist_count);
+  }
+
+  /** Keeps files of the server in this database: in a backup, never in the live one. */
+  keepServerFiles(files: ServerFile[]): void {
+    for (const { name, content } of files) {
+      this.#run("INSERT OR REPLACE INTO server_file (name, content) VALUES (?, ?)", name, content);
+    }
+  }
+
+  /** The files of the server that stand in this database, as they do after a backup has been put into its place. */
+  serverFiles(): ServerFile[] {
+    return this.#all("SELECT name, content FROM server_file")
+      .map(({ name, content }) => ({ name: String(name), content: String(content) }));
+  }
+
+  /** Removes them: they stand in the data directory now. */
+  dropServerFiles(): void {
+    this.#run("DELETE FROM server_file");
   }
 
   #holderOf(name: string): Row | undefined {

@@ -145,6 +145,12 @@ export interface StateRecord {
   resolve?: boolean;
 }
 
+/** A file of the data directory as it is kept in a backup. */
+export interface ServerFile {
+  name: string;
+  content: string;
+}
+
 /** One alert. */
 export interface AlertRecord {
   id: number;

@@ -49,6 +49,7 @@ const pushBody = v.object({
   files: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(MAX_FILES)),
 });
 const idsBody = v.object({ ids: v.pipe(v.array(v.string()), v.maxLength(MAX_IDS)) });
+const backupBody = v.object({ path: v.string() });
 const whoBody = v.object({ who: v.string() });
 const logQuery = v.object({
   who: v.optional(v.string()),
@@ -127,6 +128,10 @@ export function apiRoutes(options: ApiRoutesOptions): Hono {
   app.post("/api/revoke", async ({ req, json }) => {
     const { who } = v.parse(whoBody, await body(req.raw));
     return json(await operations.revoke(who));
+  });
+  app.post("/api/backup", async ({ req, json }) => {
+    const { path } = v.parse(backupBody, await body(req.raw));
+    return json(await operations.backup(path));
   });
   app.get("/api/log", async ({ req, json }) => {
     const { who, kind: kinds, since } = v.parse(logQuery, req.query());
