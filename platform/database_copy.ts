@@ -9,8 +9,8 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { DatabaseError, databaseError } from "./database_error.ts";
 import { quoted } from "./option_value.ts";
 
-/** More pages than a database has. */
-const ALL_PAGES = 2 ** 31 - 1;
+/** Pages between two flushes, 1 MiB: a flush of the whole would hold up those of everybody else on that disk. */
+const FLUSH_PAGES = 250;
 
 /**
  * Copies the database at `from`, as it stands at one moment, over the empty file `to`, and checks the copy as a whole.
@@ -19,9 +19,14 @@ const ALL_PAGES = 2 ** 31 - 1;
 export async function copyDatabase(from: string, to: string): Promise<void> {
   try {
     using source = new DatabaseSync(from, { readOnly: true });
-    // In one step: in WAL mode whoever reads keeps no writer waiting, while between steps every commit would have it
-    // begin anew, and under load it would never end.
-    await backup(source, to, { rate: ALL_PAGES });
+    // Closed after the copying: that gives up the locks that SQLite holds on the file.
+    using file = await Deno.open(to, { write: true });
+    // One transaction around all steps: whoever reads keeps no writer waiting, and sees no commit that comes meanwhile,
+    // after which the copying would begin anew.
+    source.exec("BEGIN");
+    source.prepare("SELECT count(*) FROM sqlite_schema").get();
+    await backup(source, to, { rate: FLUSH_PAGES, progress: () => file.syncDataSync() });
+    source.exec("COMMIT");
   } catch (error) {
     throw databaseError(to, error);
   }

@@ -23,6 +23,7 @@ export const STORY_COMMANDS = [
   "hbclient status",
   "hbserver files till-3",
   "hbserver alerts --open",
+  "hbserver backup hb-2026-11-23.sqlite",
   "hbserver revoke till-3",
   "hbserver invite --name till-3",
   "hbclient join KEY --name till-3",

@@ -103,6 +103,9 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
     const files = await succeed("hbserver files till-3", on.server);
     assertStringIncludes(files.stdout, "report.pdf");
     await succeed("hbserver alerts --open", on.server);
+    await succeed("hbserver backup hb-2026-11-23.sqlite", on.server);
+    const backup = await Deno.stat(join(on.server.directory, "hb-2026-11-23.sqlite"));
+    assert(backup.size > 0);
     await succeed("hbserver revoke till-3", on.server);
     assertEquals(await client.exitCode(), 4, "it ends by itself, and says why by its exit code");
     const again = await succeed("hbserver invite --name till-3", on.server);
