@@ -48,6 +48,7 @@ export type { StoredFile } from "./client/upload.ts";
 export type { Address } from "./platform/address.ts";
 export type { Clock, Timer } from "./platform/clock.ts";
 export type { AlertView, ClientView, EventView, FileView } from "./server/json_view.ts";
+export type { Backup } from "./server/backup.ts";
 export type { LobbyLimits } from "./server/lobby.ts";
 export type { InviteRequest, LogRequest, Operations } from "./server/operations.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server/server.ts";

@@ -47,7 +47,8 @@ const BUSY_TIMEOUT_MS = 5_000;
 const MESSAGES_PER_PRUNE = 500;
 
 const FILE_NAME = "client.sqlite";
-const MIGRATIONS: readonly Migration[] = [
+/** Each version of the client's tables, in order; a released one is never changed. */
+export const CLIENT_MIGRATIONS: readonly Migration[] = [
   {
     name: "outbox, inbox and facts",
     sql: `
@@ -120,7 +121,7 @@ export class ClientStore implements Disposable {
     this.#maxInboxMessages = options.maxInboxMessages ?? MAX_INBOX_MESSAGES;
     this.#maxReceivedFiles = options.maxReceivedFiles ?? MAX_RECEIVED_FILES;
     this.#database = openDatabase(join(directory, FILE_NAME), {
-      migrations: MIGRATIONS,
+      migrations: CLIENT_MIGRATIONS,
       busyTimeoutMs: BUSY_TIMEOUT_MS,
     });
     const { clock, maxSentMessages: maxSent, maxJournalEntries: maxEntries } = options;

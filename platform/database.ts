@@ -10,6 +10,7 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { DatabaseError, databaseError, SQLITE_FULL, sqliteCode } from "./database_error.ts";
+import { failpoint } from "./failpoint.ts";
 import { quoted } from "./option_value.ts";
 
 export { DatabaseError, SQLITE_FULL, sqliteCode } from "./database_error.ts";
@@ -158,14 +159,16 @@ function migrate(
 ): void {
   refuseNewer(database, { path, known: migrations.length });
   for (const [index, { name, sql }] of migrations.entries()) {
-    inTransaction(database, () => {
+    const isNew = inTransaction(database, () => {
       // Inside the transaction: another process may have been faster.
-      if (version(database) > index) return;
+      if (version(database) > index) return false;
       try {
         database.exec(sql);
       } catch (error) {
         throw new DatabaseError(
-          `Cannot bring database ${quoted(path)} up to date: step "${name}" failed`,
+          `Cannot bring database ${quoted(path)} up to date: step "${name}" failed: ${
+            error instanceof Error ? error.message : String(error)
+          }`,
           {
             cause: error,
             hint: "Nothing was changed; the program of the last version still works",
@@ -173,7 +176,10 @@ function migrate(
         );
       }
       ask(database, `PRAGMA user_version = ${index + 1}`);
+      failpoint("database_migrating");
+      return true;
     });
+    if (isNew) failpoint("database_migrated");
   }
   // Whoever was faster may have been a newer program.
   proveWritable(database);

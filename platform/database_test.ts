@@ -94,7 +94,7 @@ Deno.test("openDatabase() leaves everything as it was when a migration fails", (
   open(place.path).close();
   const broken = { name: "broken", sql: "CREATE TABLE x (y) ; INSERT INTO nowhere VALUES (1)" };
   assertEquals(refusal(place.path, [first, broken, second]), [
-    'Cannot bring database "P" up to date: step "broken" failed',
+    'Cannot bring database "P" up to date: step "broken" failed: no such table: nowhere',
     "Nothing was changed; the program of the last version still works",
   ]);
   using database = open(place.path);
