@@ -120,7 +120,8 @@ export class ChatLoad {
 
 /** Whether an error of a pipe or a request only says that the program at its other end has died. */
 function isDeath(error: unknown): boolean {
-  // What `fetch()` throws has no class of its own.
-  return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.BadResource ||
+  // What `fetch()` throws has no class of its own; a server that stops takes the file away that leads to it.
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.BadResource ||
     error instanceof TypeError;
 }
