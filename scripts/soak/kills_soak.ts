@@ -39,8 +39,8 @@ async function run(
       signal.throwIfAborted();
       say(`${seconds(startedAt)} ${wordsOf(death)}`);
     },
+    onStep: (what) => say(`${seconds(startedAt)} ${what}`),
   });
-  say(`${seconds(startedAt)} over`);
   for (const line of reportLines(report)) say(line);
   return report.violations.length === 0;
 }

@@ -29,7 +29,7 @@ function isWholeText(text: string): boolean {
 /** Warnings that only say that a file could not be sent while the server was dead. */
 const UNSENT_FILE = /^Cannot connect to the server/;
 /** Lines with which a program admits that something went wrong. */
-const COMPLAINT = / ERROR |^hb(?:server|client): error/;
+const COMPLAINT = / ERROR (?!server: ALERT )|^hb(?:server|client): error/;
 
 /** Both directions of one chat, and what the programs complained about. */
 export class ChatRecord {

@@ -40,13 +40,14 @@ Deno.test("ChatRecord keeps files that were stored, not those that come", () => 
   assertEquals(client.files.acknowledged, [{ name: "a.bin", sha256: "11" }]);
 });
 
-Deno.test("ChatRecord complains of errors, refusals and warnings, not of a file that had no server", () => {
+Deno.test("ChatRecord complains of errors, refusals and warnings, not of alerts or a file that had no server", () => {
   const record = clientSays(
     { kind: "warning", text: "Cannot connect to the server: nobody listens" },
     { kind: "warning", text: "the queue is full" },
     { kind: "receipt", id: "1", state: "refused", reason: "no" },
   );
   record.onServerLine(`${AT} ERROR server: Cannot store`);
+  record.onServerLine(`${AT} ERROR server: ALERT till-3 is DOWN`);
   record.onClientLine("hbclient: error: Cannot go on");
   assertEquals(record.complaints, [
     "client: the queue is full",

@@ -39,6 +39,8 @@ export interface KillStoryOptions {
   stops?: number;
   /** Called after each death. */
   onDeath?: (death: Death) => void;
+  /** Called with what is over when the last has died. */
+  onStep?: (what: string) => void;
 }
 
 /** The client's name. */
@@ -61,10 +63,16 @@ export async function killStory(options: KillStoryOptions): Promise<KillReport> 
     type: (line) => stage.type(line),
     post: (path, body) => stage.post(path, body),
   });
-  await stage.killAll(killPlan(options), options.onDeath);
+  const { onDeath, onStep } = options;
+  await stage.killAll(killPlan(options), onDeath);
+  onStep?.("both are back");
   await load.stop();
+  onStep?.("nobody talks any more");
   await stage.drain();
-  return await stage.end(options);
+  onStep?.("everything has arrived");
+  const report = await stage.end(options);
+  onStep?.("both have ended");
+  return report;
 }
 
 /** A server and a client that die and come back, and what is known of them. */
