@@ -15,10 +15,6 @@ import type { KnownFile } from "./history.ts";
 export interface ServerState {
   /** Texts of the client's messages, in their order. */
   received: string[];
-  /** Messages for the client that are not known to be on its disk. */
-  waiting: number;
-  /** Files for the client that it has neither stored nor refused. */
-  waitingFiles: number;
   /** Messages that the timeline does not show exactly once. */
   unlisted: number;
   alerts: { openedAt: number; cause: string }[];
@@ -80,17 +76,13 @@ export function clientDatabase(data: string): string {
 export function serverState(data: string): ServerState {
   using database = new DatabaseSync(serverDatabase(data), { readOnly: true });
   const count = (sql: string) => Number(database.prepare(sql).get()?.n);
-  const away = "direction = 'out' AND state IN ('queued', 'sent')";
   return {
     received: database.prepare(`SELECT ${TEXT} FROM message WHERE direction = 'in' ORDER BY seq`)
       .all().map(textOf),
-    waiting: count(`SELECT count(*) AS n FROM message WHERE ${away}`),
-    waitingFiles: count(`SELECT count(*) AS n FROM file WHERE ${away}`),
     unlisted: count(
-      `SELECT count(*) AS n FROM (
-         SELECT 1 FROM message LEFT JOIN event ON event.ref = message.seq AND event.kind = 'message'
-         GROUP BY message.seq HAVING count(event.seq) <> 1
-       )`,
+      `SELECT count(*) AS n FROM message LEFT JOIN (
+         SELECT ref, count(*) AS lines FROM event WHERE kind = 'message' GROUP BY ref
+       ) AS listed ON listed.ref = message.seq WHERE coalesce(lines, 0) <> 1`,
     ),
     alerts: database.prepare("SELECT opened_at, cause FROM alert ORDER BY id").all()
       .map((row) => ({ openedAt: Number(row.opened_at), cause: String(row.cause) })),
@@ -100,6 +92,18 @@ export function serverState(data: string): ServerState {
         .map((entry) => `${entry.event} of ${entry.client_at}`),
     ),
   };
+}
+
+/** How many messages and files of the server with this data directory wait for clients; it may be running. */
+export function waitingOfServer(data: string): number {
+  using database = new DatabaseSync(serverDatabase(data), { readOnly: true });
+  const away = "direction = 'out' AND state IN ('queued', 'sent')";
+  return Number(
+    database.prepare(
+      `SELECT (SELECT count(*) FROM message WHERE ${away}) +
+         (SELECT count(*) FROM file WHERE ${away}) AS n`,
+    ).get()?.n,
+  );
 }
 
 /** How many messages of the client with this data directory wait for the server; it may be running. */

@@ -28,8 +28,6 @@ function evidence(changes: Partial<KillEvidence> = {}): KillEvidence {
     },
     server: {
       received: ["client 1."],
-      waiting: 0,
-      waitingFiles: 0,
       unlisted: 0,
       alerts: [],
       journal: [],

@@ -25,6 +25,7 @@ import {
   serverDatabase,
   serverState,
   waitingOfClient,
+  waitingOfServer,
 } from "./kept_state.ts";
 import { type Death, type Life, Mortal, readyTime } from "./mortal.ts";
 
@@ -182,11 +183,12 @@ class Stage implements AsyncDisposable {
   async drain(): Promise<void> {
     let left = "";
     await until(() => {
-      const { waiting, waitingFiles } = serverState(this.#data);
-      const own = waitingOfClient(this.#client.data);
-      left = `${waiting} messages and ${waitingFiles} files to the client, ` +
-        `${own} messages of it`;
-      return waiting + waitingFiles + own === 0;
+      const [server, client] = [
+        waitingOfServer(this.#data),
+        waitingOfClient(this.#client.data),
+      ];
+      left = `${server} messages and files to the client, ${client} messages of it`;
+      return server + client === 0;
     }, { what: () => `the end of ${left}`, timeoutMs: DRAIN_LIMIT_MS, everyMs: 200 });
   }
 
