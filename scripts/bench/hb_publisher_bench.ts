@@ -18,7 +18,7 @@ export function hbBroker(name: string, { plaintext }: { plaintext: boolean }): B
     name,
     about: `hbserver, enrolled clients, ${plaintext ? "plaintext" : "TLS"}`,
     acknowledged:
-      "RECEIPT stored: the message is committed and synced (fdatasync before it is sent)",
+      "RECEIPT: the message is committed and synced; an fsync for each group, before its receipts",
     missing: () => Promise.resolve(undefined),
     async open(directory) {
       const args = plaintext ? ["--plaintext"] : [];

@@ -35,7 +35,7 @@ const BROKERS: readonly Broker[] = [
   mosquittoBroker,
   natsBroker("nats", {
     syncAlways: false,
-    acknowledged: "PubAck: the message is written to a file's cache; synced every 2 min",
+    acknowledged: "PubAck: the message is written to a file and not synced; fsync every 2 min",
   }),
   natsBroker("nats-sync", {
     syncAlways: true,
@@ -155,7 +155,7 @@ function closeAll(publishers: readonly AsyncDisposable[]): AsyncDisposable {
 
 async function measure(options: MessagesOptions, stopping: AbortSignal) {
   const { quick, rounds, seconds } = options;
-  const machine = await describeMachine();
+  const [machine, loadAverage] = [await describeMachine(), Deno.loadavg()[0] ?? NaN];
   await using scratch = await scratchFolder(options.scratch);
   await using resources = new AsyncDisposableStack();
   const lanes: Lane[] = [];
@@ -182,7 +182,16 @@ async function measure(options: MessagesOptions, stopping: AbortSignal) {
     { name, about, acknowledged }
   ));
   const textBytes = MESSAGE_TEXT.length;
-  return outcome({ machine, quick, rounds, seconds, textBytes, contestants, cases: results });
+  return outcome({
+    machine,
+    loadAverage,
+    quick,
+    rounds,
+    seconds,
+    textBytes,
+    contestants,
+    cases: results,
+  });
 }
 
 function outcome(report: MessagesReport): BenchOutcome {

@@ -52,6 +52,8 @@ export interface MessageCaseResult extends MessageCase {
 /** Everything that a run came to. */
 export interface MessagesReport {
   readonly machine: Machine;
+  /** Processes that ran or wanted to before the run, on average over a minute. */
+  readonly loadAverage: number;
   /** Whether this only shows that the benchmark works. */
   readonly quick: boolean;
   readonly rounds: number;
@@ -127,7 +129,7 @@ export function messagesText(report: MessagesReport): string {
     ...(quick ? ["Times of --quick: these figures only show that everything works."] : []),
     `Median of ${rounds} of ${seconds} s, contestants in turn; max of all. Text of ${textBytes} bytes.`,
     "One process sends for everybody, on the same machine; CPU is processors in use, of the server and of it.",
-    machineLine(machine),
+    `${machineLine(machine)}, load average ${report.loadAverage.toFixed(1)} before`,
   ]);
   return sections.map((lines) => `${lines.join("\n")}\n`).join("\n");
 }

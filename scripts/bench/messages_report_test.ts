@@ -44,7 +44,7 @@ Deno.test("messageTargets() holds 100 senders to both halves and leaves open wha
 Deno.test("messagesText() shows figures, what is missing and what an acknowledgement means", () => {
   const report: MessagesReport = {
     machine: { date: "d", cpu: "c", cores: 2, memoryBytes: 2 ** 30, system: "s", deno: "1" },
-    ...{ quick: true, rounds: 1, seconds: 2, textBytes: 100 },
+    ...{ loadAverage: 0.5, quick: true, rounds: 1, seconds: 2, textBytes: 100 },
     contestants: [{ name: "hb-tls", about: "about it", acknowledged: "synced" }],
     cases: [{
       ...{ name: "one", title: "one sender", senders: 1, window: 1 },

@@ -34,7 +34,7 @@ export const mosquittoBroker: Broker = {
   name: "mosquitto",
   about: "mosquitto, MQTT 3.1.1, QoS 1, persistence true, plaintext, one subscriber away",
   acknowledged:
-    "PUBACK: the message is in memory; the file is written every 30 min and at the end, and never synced",
+    "PUBACK: the message is in memory; all are written, with fsync, every 30 min and at exit",
   missing: () =>
     Promise.resolve(findProgram(PROGRAM) === undefined ? "mosquitto is not installed" : undefined),
   async open(directory) {

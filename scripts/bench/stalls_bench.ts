@@ -118,11 +118,16 @@ class Pair {
     const [server, bystander] = await Promise.all(this.#programs.map(async (program) => {
       await program.type(name);
       const line = await program.line(new RegExp(`^\\{"phase":"${name}"`));
-      const { lateness }: { lateness: Latency } = JSON.parse(line);
-      return lateness;
+      const said: { lateness: Latency; own?: Latency } = JSON.parse(line);
+      return said;
     }));
     if (server === undefined || bystander === undefined) throw new Error("Cannot see both timers");
-    return { server, bystander };
+    const { lateness, own } = server;
+    return {
+      server: lateness,
+      bystander: bystander.lateness,
+      ...(own === undefined ? {} : { serverOwn: own }),
+    };
   }
 }
 
@@ -134,9 +139,7 @@ async function startPair(
     await RunningServer.start({
       data,
       args: ["--interval", "1", "--commit-ms", String(commitMs)],
-      // The server's own flags and permissions, but for the script that it runs.
-      wrap: (command) =>
-        command.map((word) => word.endsWith("server/main.ts") ? SERVER_SCRIPT : word),
+      wrap: wrapServer,
     }),
   );
   const bare = [Deno.execPath(), "run", "--no-prompt", SERVER_SCRIPT, "--bare"];
@@ -144,9 +147,15 @@ async function startPair(
   return { server, pair: new Pair([server.program, bystander]) };
 }
 
+/** The server's own flags, but for the script that it runs and what that wants to know of the system. */
+function wrapServer(command: string[]): string[] {
+  return command.filter((word) => !word.startsWith("--allow-"))
+    .flatMap((word) => word.endsWith("server/main.ts") ? ["--allow-all", SERVER_SCRIPT] : [word]);
+}
+
 async function measure(options: StallsOptions, stopping: AbortSignal): Promise<BenchOutcome> {
   const { quick, seconds, commitMs } = options;
-  const machine = await describeMachine();
+  const [machine, loadAverage] = [await describeMachine(), Deno.loadavg()[0] ?? NaN];
   await using scratch = await scratchFolder(options.scratch);
   await using resources = new AsyncDisposableStack();
   const { server, pair } = await startPair(
@@ -189,7 +198,7 @@ async function measure(options: StallsOptions, stopping: AbortSignal): Promise<B
   for (const talker of talkers) talker.check();
   const uploads = counts.reduce((sum, count) => sum + count, 0);
   return outcome({
-    ...{ machine, quick, seconds, commitMs, idle },
+    ...{ machine, loadAverage, quick, seconds, commitMs, idle },
     busy: {
       ...{ ...busy, seconds: took, uploads, uploadedBytes: uploads * (payloads[0]?.bytes ?? 0) },
       messages: latencyOf(talkers.flatMap(({ messages }) => messages)),

@@ -19,6 +19,8 @@ const MB = 1_000_000;
 export interface StallsPhase {
   /** How late the timer of the server's main thread was, in milliseconds. */
   readonly server: Latency;
+  /** The same without what it waited for a processor; absent where the system does not tell that. */
+  readonly serverOwn?: Latency;
   /** The same of a process that does nothing else: what the machine's load does to anybody. */
   readonly bystander: Latency;
 }
@@ -26,6 +28,8 @@ export interface StallsPhase {
 /** Everything that a run came to. */
 export interface StallsReport {
   readonly machine: Machine;
+  /** Processes that ran or wanted to before the run, on average over a minute. */
+  readonly loadAverage: number;
   /** Whether this only shows that the benchmark works. */
   readonly quick: boolean;
   /** Time of the phase at rest, in seconds. */
@@ -62,8 +66,10 @@ export function stallsText(report: StallsReport): string {
   const rows = [
     ["", "samples", "p50 ms", "p99 ms", "max ms"],
     cells("server, at rest", idle.server),
+    ...ownCells("server without waits, at rest", idle.serverOwn),
     cells("bystander, at rest", idle.bystander),
     cells("server, under load", busy.server),
+    ...ownCells("server without waits, under load", busy.serverOwn),
     cells("bystander, under load", busy.bystander),
     cells("message to RECEIPT", busy.messages),
     cells("HEARTBEAT to BEAT", busy.beats),
@@ -82,8 +88,9 @@ export function stallsText(report: StallsReport): string {
       `Each moment of a grid of ${GRID_MS} ms counts, so a stall of 100 ms is ${
         100 / GRID_MS
       } samples.`,
+      "Without waits: less the time in which the thread was ready and others had every processor.",
       "A bystander is a process with the same timer and nothing else to do.",
-      machineLine(machine),
+      `${machineLine(machine)}, load average ${report.loadAverage.toFixed(1)} before`,
     ],
   ];
   return sections.map((lines) => `${lines.join("\n")}\n`).join("\n");
@@ -91,4 +98,8 @@ export function stallsText(report: StallsReport): string {
 
 function cells(what: string, { samples, p50, p99, max }: Latency): string[] {
   return [what, String(samples), ...[p50, p99, max].map((ms) => ms.toFixed(1))];
+}
+
+function ownCells(what: string, latency: Latency | undefined): string[][] {
+  return latency === undefined ? [] : [cells(what, latency)];
 }

@@ -55,5 +55,8 @@ if (import.meta.main) {
   using lateness = new TimerLateness();
   const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
     .pipeThrough(new TextLineStream());
-  for await (const phase of lines) say({ phase, lateness: latencyOf(lateness.take()) });
+  for await (const phase of lines) {
+    const { times, own } = lateness.take();
+    say({ phase, lateness: latencyOf(times), own: own.length > 0 ? latencyOf(own) : undefined });
+  }
 }
