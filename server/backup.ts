@@ -33,7 +33,9 @@ export type BackupReply = { made: true } | { made: false; message: string; full:
 
 /** A backup that has been made. */
 export interface Backup {
+  /** Where it stands, absolute. */
   path: string;
+  /** Its size. */
   bytes: number;
 }
 
