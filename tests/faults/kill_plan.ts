@@ -66,8 +66,8 @@ const FAILPOINT_SHARE = 0.6;
 const FIRST_PASSAGES_SHARE = 0.5;
 /** What counts as first passages; of a rare one there are no others. */
 const FIRST_PASSAGES = 4;
-/** Highest passage: at 50 messages a second, some 2 s of chat. */
-const MAX_PASSAGE = 100;
+/** Highest passage: at 50 messages a second, some 1 s of chat. */
+const MAX_PASSAGE = 50;
 /** Share of the kills that do not wait until both programs are connected. */
 const EARLY_SHARE = 0.15;
 /** Longest time of chat before a kill, in milliseconds. */
