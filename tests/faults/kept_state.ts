@@ -5,6 +5,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MAX_INBOX_MESSAGES } from "../../client/store.ts";
@@ -43,7 +44,12 @@ export class InboxMemory {
    * before everything that a full inbox holds; anything else that is gone is gone.
    */
   look(): void {
+    // A client that died young has no database yet, or one without tables.
+    if (!existsSync(clientDatabase(this.#data))) return;
     using database = new DatabaseSync(clientDatabase(this.#data), { readOnly: true });
+    if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'inbox'").get() === undefined) {
+      return;
+    }
     const rows = database.prepare(`SELECT seq, ${TEXT} FROM inbox ORDER BY seq`).all();
     const [first, last] = [Number(rows[0]?.seq ?? 0), Number(rows.at(-1)?.seq ?? 0)];
     const isFull = last - first + 1 >= MAX_INBOX_MESSAGES;

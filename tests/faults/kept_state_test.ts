@@ -33,6 +33,15 @@ Deno.test("InboxMemory keeps in mind what a full inbox has forgotten, in its pla
   assertEquals(found.length, MAX_INBOX_MESSAGES + 2);
 });
 
+Deno.test("InboxMemory of a client that has died before it made its tables is empty", async () => {
+  await using desk = await temporaryDirectory();
+  const memory = new InboxMemory(desk.path);
+  memory.look();
+  await Deno.writeFile(clientDatabase(desk.path), new Uint8Array());
+  memory.look();
+  assertEquals(memory.received, []);
+});
+
 Deno.test("InboxMemory misses what is gone from an inbox that is not full", async () => {
   const found = await inMindAfter(["one", "two", "three"], (_store, path) => {
     using database = new DatabaseSync(clientDatabase(path));
