@@ -33,6 +33,7 @@ export class ProcessWatch {
   readonly name: string;
   readonly #pid: number;
   readonly #wal: string;
+  readonly #bounds: FlatBounds;
   readonly #points: Record<Figure, Point[]> = {
     rss: [],
     descriptors: [],
@@ -41,9 +42,13 @@ export class ProcessWatch {
     wal: [],
   };
 
-  /** Takes the process's name and id, and the path of its database. */
-  constructor(name: string, { pid, database }: { pid: number; database: string }) {
+  /** Takes the process's name and id, the path of its database, and what counts as flat. */
+  constructor(
+    name: string,
+    { pid, database, bounds }: { pid: number; database: string; bounds: FlatBounds },
+  ) {
     this.name = name;
+    this.#bounds = bounds;
     this.#pid = pid;
     this.#wal = `${database}-wal`;
   }
@@ -67,50 +72,57 @@ export class ProcessWatch {
   }
 
   /** The second half against the bounds: one line for each figure, and whether all are within. */
-  verdict(bounds: FlatBounds): { lines: string[]; isFlat: boolean } {
+  verdict(): { lines: string[]; isFlat: boolean } {
+    const judged = this.#judged();
+    const lines = judged.map(({ what, value, bound, unit, range }) =>
+      `${this.name} ${what}: ${range}, ${round(value)} ${unit} of at most ${bound}: ` +
+      (value <= bound ? "flat" : "NOT FLAT")
+    );
+    return { lines, isFlat: judged.every(({ value, bound }) => value <= bound) };
+  }
+
+  #judged(): Judged[] {
     const half = (name: Figure) => secondHalf(this.#points[name]);
-    const lines: string[] = [];
-    let isFlat = true;
-    const judge = (what: string, { value, bound, unit, range }: Judged) => {
-      const within = value <= bound;
-      isFlat &&= within;
-      lines.push(
-        `${this.name} ${what}: ${range}, ${round(value)} ${unit} of at most ${bound}: ` +
-          (within ? "flat" : "NOT FLAT"),
-      );
-    };
-    const rss = half("rss");
-    judge("memory", {
-      value: slopeOf(rss) / KIB,
-      bound: bounds.rssKibPerMinute,
-      unit: "KiB/min",
-      range: rangeText(rss, { divisor: MIB, unit: "MiB" }),
-    });
-    for (const name of ["descriptors", "threads"] as const) {
-      const { min, max } = rangeOf(half(name));
-      const range = rangeText(half(name));
-      judge(name, { value: max - min, bound: bounds[name], unit: "between them", range });
-    }
-    const wal = half("wal");
-    judge("log of the database", {
-      value: rangeOf(wal).max / MIB,
-      bound: bounds.walBytes / MIB,
-      unit: "MiB",
-      range: rangeText(wal, { divisor: MIB, unit: "MiB" }),
-    });
+    const inMib = { divisor: MIB, unit: "MiB" };
+    const [rss, wal] = [half("rss"), half("wal")];
     const wakeups = increments(half("wakeups"));
-    judge("wake-ups of the main thread a sample", {
-      value: growthPercent(wakeups),
-      bound: bounds.wakeupsPercent,
-      unit: "% growth",
-      range: rangeText(wakeups),
-    });
-    return { lines, isFlat };
+    return [
+      {
+        what: "memory",
+        value: slopeOf(rss) / KIB,
+        bound: this.#bounds.rssKibPerMinute,
+        unit: "KiB/min",
+        range: rangeText(rss, inMib),
+      },
+      ...(["descriptors", "threads"] as const).map((name) => {
+        const { min, max } = rangeOf(half(name));
+        const range = rangeText(half(name));
+        return {
+          ...{ what: name, value: max - min, bound: this.#bounds[name] },
+          ...{ unit: "between them", range },
+        };
+      }),
+      {
+        what: "log of the database",
+        value: rangeOf(wal).max / MIB,
+        bound: this.#bounds.walBytes / MIB,
+        unit: "MiB",
+        range: rangeText(wal, inMib),
+      },
+      {
+        what: "wake-ups of the main thread a sample",
+        value: growthPercent(wakeups),
+        bound: this.#bounds.wakeupsPercent,
+        unit: "% growth",
+        range: rangeText(wakeups),
+      },
+    ];
   }
 }
 
 /** One figure against its bound. */
 interface Judged {
+  what: string;
   value: number;
   bound: number;
   unit: string;
