@@ -69,6 +69,17 @@ Deno.test("commitGroup() undoes all that a failing call had done before it faile
   assertEquals(store.tables.events({}), []);
 });
 
+Deno.test("commitGroup() undoes all that a failing call had done, and nothing of the calls around it", () => {
+  using store = open();
+  const event = { at: NOW, kind: "audit", data: {} };
+  const events = [event, { ...event, kind: "nothing that there is" }];
+  const calls = [receive(1), call(2, "addEvents", events), receive(3)];
+  assertEquals(commitGroup(calls, store).map(outcome), [true, "failed", true]);
+  const kinds = store.tables.events({}).map(({ kind }) => kind);
+  assertEquals(kinds.filter((kind) => kind === "audit"), []);
+  assertEquals(kinds.filter((kind) => kind === "message").length, 2);
+});
+
 Deno.test("commitGroup() fails a call of a method that there is not", () => {
   using store = open();
   const answers = commitGroup([call(1, "noSuchMethod" as StoreMethod), receive(2)], store);
