@@ -10,7 +10,7 @@ import { writeText } from "../write_text.ts";
 import { problemText } from "./problem_text.ts";
 
 /** The project's folder. */
-const ROOT = join(import.meta.dirname ?? ".", "..", "..");
+export const BENCH_ROOT: string = join(import.meta.dirname ?? ".", "..", "..");
 /** What ends a run early; Windows knows no SIGTERM. */
 const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
@@ -65,7 +65,7 @@ export async function runBench<O extends { readonly help: boolean; readonly out:
     await writeResult(json, { directory: options.out, name: `bench-${program.name}.json` });
     return isWhole ? EXIT.done : EXIT.failed;
   } catch (error) {
-    talk(`bench: error: ${problemText(error, [ROOT])}`);
+    talk(`bench: error: ${problemText(error, [BENCH_ROOT])}`);
     return stopping.signal.aborted ? EXIT.interrupted : EXIT.failed;
   } finally {
     for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, stop);
@@ -105,6 +105,6 @@ async function writeResult(
   await Deno.writeTextFile(path, `${JSON.stringify(json, null, 2)}\n`);
   // As the project's formatter wants it, for whoever commits the file; it leaves alone what is ignored.
   const args = ["fmt", "--quiet", path];
-  await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stderr: "null" }).output();
+  await new Deno.Command(Deno.execPath(), { args, cwd: BENCH_ROOT, stderr: "null" }).output();
   talk(`bench: wrote ${join(directory, name)}`);
 }

@@ -158,20 +158,12 @@ async function measure(options: StallsOptions, stopping: AbortSignal): Promise<B
   const [machine, loadAverage] = [await describeMachine(), Deno.loadavg()[0] ?? NaN];
   await using scratch = await scratchFolder(options.scratch);
   await using resources = new AsyncDisposableStack();
-  const { server, pair } = await startPair(
-    { data: join(scratch.path, "server"), commitMs },
-    resources,
-  );
-  const clients: RunningClient[] = [];
-  const payloads: Payload[] = [];
+  const data = join(scratch.path, "server");
+  const { server, pair } = await startPair({ data, commitMs }, resources);
+  const uploaders: Uploader[] = [];
   for (let number = 1; number <= UPLOADERS; number++) {
-    clients.push(resources.use(await RunningClient.join(server, `uploader-${number}`)));
-    const directory = join(scratch.path, `from-${number}`);
-    await Deno.mkdir(directory);
-    const fileBytes = quick ? UPLOAD_BYTES.quick : UPLOAD_BYTES.full;
-    payloads.push(
-      await makePayload({ name: "one", title: "", files: 1, fileBytes }, directory),
-    );
+    const client = resources.use(await RunningClient.join(server, `uploader-${number}`));
+    uploaders.push(await makeUploader(client, { scratch: scratch.path, quick }));
   }
   await pair.phase("start");
   await unlessAborted(pause(SETTLE_MS), stopping);
@@ -182,29 +174,49 @@ async function measure(options: StallsOptions, stopping: AbortSignal): Promise<B
   const talkers = await startTalkers(server, resources);
   await unlessAborted(pause(SETTLE_MS), stopping);
   await pair.phase("talking");
-  for (const talker of talkers) talker.startMessages();
   talk(`under load for at least ${seconds} s`);
   const startedAt = performance.now();
+  for (const talker of talkers) talker.startMessages();
   const done = () => secondsSince(startedAt) >= seconds;
-  const uploading = Promise.all(clients.map(async ({ data }, at) => {
-    const payload = payloads[at];
-    return payload === undefined
-      ? 0
-      : await uploadUntil(done, { data, payload, scratch: scratch.path });
-  }));
+  const uploading = Promise.all(uploaders.map((uploader) => uploadUntil(done, uploader)));
   const counts = await unlessAborted(uploading, stopping);
-  const took = secondsSince(startedAt);
-  const busy = await pair.phase("busy");
-  for (const talker of talkers) talker.check();
+  const load = { seconds: secondsSince(startedAt), ...uploadsOf(counts, uploaders) };
+  const busy = { ...await pair.phase("busy"), ...load, ...answersTo(talkers) };
+  return outcome({ machine, loadAverage, quick, seconds, commitMs, idle, busy });
+}
+
+/** A client that uploads one file again and again. */
+interface Uploader {
+  /** The client's data directory. */
+  readonly data: string;
+  readonly payload: Payload;
+  /** A folder for notes. */
+  readonly scratch: string;
+}
+
+async function makeUploader(
+  { name, data }: RunningClient,
+  { scratch, quick }: { scratch: string; quick: boolean },
+): Promise<Uploader> {
+  const directory = join(scratch, `from-${name}`);
+  await Deno.mkdir(directory);
+  const fileBytes = quick ? UPLOAD_BYTES.quick : UPLOAD_BYTES.full;
+  const file = { name: "one", title: "", files: 1, fileBytes } as const;
+  return { data, payload: await makePayload(file, directory), scratch };
+}
+
+function uploadsOf(counts: readonly number[], uploaders: readonly Uploader[]) {
   const uploads = counts.reduce((sum, count) => sum + count, 0);
-  return outcome({
-    ...{ machine, loadAverage, quick, seconds, commitMs, idle },
-    busy: {
-      ...{ ...busy, seconds: took, uploads, uploadedBytes: uploads * (payloads[0]?.bytes ?? 0) },
-      messages: latencyOf(talkers.flatMap(({ messages }) => messages)),
-      beats: latencyOf(talkers.flatMap(({ beats }) => beats)),
-    },
-  });
+  return { uploads, uploadedBytes: uploads * (uploaders[0]?.payload.bytes ?? 0) };
+}
+
+/** How long answers took; throws when a talker has lost its connection. */
+function answersTo(talkers: readonly Talker[]) {
+  for (const talker of talkers) talker.check();
+  return {
+    messages: latencyOf(talkers.flatMap(({ messages }) => messages)),
+    beats: latencyOf(talkers.flatMap(({ beats }) => beats)),
+  };
 }
 
 async function startTalkers(
@@ -223,7 +235,7 @@ async function startTalkers(
 /** Sends the same file again and again, as new each time; the number of times. */
 async function uploadUntil(
   done: () => boolean,
-  { data, payload, scratch }: { data: string; payload: Payload; scratch: string },
+  { data, payload, scratch }: Uploader,
 ): Promise<number> {
   let count = 0;
   while (!done()) {
