@@ -76,7 +76,7 @@ export class Chat {
       onState: (state) => view.state(state),
       onMessage: (message) => {
         view.message(message);
-        if (view.isRead) this.#agent?.markShown(message.id);
+        if (view.isRead) void this.#noteShown([message.id]);
       },
       onReceipt: (answer) => {
         view.receipt(answer, view.isRead ? store.outbox.textOf(answer.id) : undefined);
@@ -244,13 +244,17 @@ export class Chat {
     const { store, view } = this.#ports;
     if (!view.isRead) return;
     const missed = store.unshown(MAX_MISSED_MESSAGES);
-    for (const message of missed) {
-      view.message(message);
-      this.#agent?.markShown(message.id);
-    }
+    for (const message of missed) view.message(message);
+    void this.#noteShown(missed.map(({ id }) => id));
     if (missed.length === MAX_MISSED_MESSAGES) {
       view.notice("older messages follow at the next start");
     }
+  }
+
+  /** Only what has left for the screen was shown: whoever dies before that shows it at the next start. */
+  async #noteShown(ids: readonly string[]): Promise<void> {
+    await this.#ports.view.printed();
+    for (const id of ids) this.#agent?.markShown(id);
   }
 
   async #sayBye(): Promise<void> {

@@ -16,6 +16,7 @@ class Notebook implements ChatView {
   constructor(readonly isRead: boolean) {}
   state = ({ kind }: { kind: string }) => void this.lines.push(`state ${kind}`);
   message = ({ text }: { text: string }) => void this.lines.push(`server: ${text}`);
+  printed = () => Promise.resolve();
   queued = ({ text }: { text: string }) => void this.lines.push(`queue: ${text}`);
   receipt = ({ state }: { state: string }, text: string | undefined) =>
     void this.lines.push(`${state}: ${text}`);
@@ -123,11 +124,17 @@ Deno.test("Chat tells what became of a message together with its text", async ()
   assertEquals(stage.view.lines.slice(-2), ["stored: hello", "shown: hello"]);
 });
 
-Deno.test("Chat shows what was missed once, and marks it as shown", async () => {
+Deno.test("Chat shows what was missed once, and marks it as shown when it is on the screen", async () => {
   await using stage = new Stage();
   stage.store.receive([{ id: ID, at: 1, text: "while you were away" }]);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stage.view.printed = () => promise;
   stage.chat.start(stage.agent);
   assertEquals(stage.view.lines[0], "server: while you were away");
+  await stage.clock.advance(0);
+  assertEquals(stage.store.unshown(1).length, 1, "the terminal stands still");
+  resolve();
+  await stage.clock.advance(0);
   assertEquals([stage.store.unshown(1), stage.store.untold(1)], [[], [ID]]);
 });
 

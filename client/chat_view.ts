@@ -24,6 +24,8 @@ export interface ChatView {
   state(state: AgentState): void;
   /** A message of the server. */
   message(message: StoredMessage): void;
+  /** Resolves when everything so far has left for the screen. */
+  printed(): Promise<void>;
   /** A message of this client is in the outbox, on disk. */
   queued(message: Pick<StoredMessage, "id" | "text">): void;
   /** What became of a message; `text` is known where a person reads. */
@@ -67,6 +69,7 @@ export function terminalView(terminal: Terminal): ChatView {
       }
     },
     message: ({ text }) => terminal.data([{ text: "server: ", style: "cyan" }, text]),
+    printed: () => terminal.flush(),
     queued() {}, // Whoever typed it has it on the screen.
     receipt(answer, text) {
       const echo = text === undefined ? "a message" : echoOf(text);
@@ -123,6 +126,7 @@ export function logView(terminal: Terminal, log: Logger): ChatView {
       }
     },
     message: ({ text }) => terminal.data(`server: ${text}`),
+    printed: () => terminal.flush(),
     queued() {}, // The receipt is what a log is read for.
     receipt(answer) {
       const { id } = answer;
@@ -179,6 +183,7 @@ export function jsonView(terminal: Terminal, clock: Pick<Clock, "wall">): ChatVi
     },
     message: ({ id, text }) =>
       print("message", { id, from: "server", to: name, text, state: "stored" }),
+    printed: () => terminal.flush(),
     queued: ({ id, text }) =>
       print("message", { id, from: name, to: "server", text, state: "queued" }),
     receipt: (answer) => print("receipt", { ...answer }),

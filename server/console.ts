@@ -81,7 +81,8 @@ class Console implements OperatorConsole {
     this.#lastSender = from;
     terminal.talk([{ text: `${from}: `, style: "cyan" }, text]);
     if (!terminal.isInteractive) return;
-    operations.messagesShown(client, [id]).catch((error) =>
+    // Only what has left for the screen was shown.
+    terminal.flush().then(() => operations.messagesShown(client, [id])).catch((error) =>
       terminal.error("hbserver", `Cannot note that a message was shown: ${error.message}`)
     );
   }

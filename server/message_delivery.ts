@@ -116,9 +116,11 @@ export class MessageDelivery implements Disposable {
   /** Tells the client which of its own messages the operator has been shown. */
   async #tellShown(): Promise<void> {
     const { connection, parts, client } = this.#session;
-    const ids = await parts.store.takeUntoldShown(client, RECEIPT_BATCH);
+    const ids = await parts.store.untoldShown(client, RECEIPT_BATCH);
     if (ids.length === 0) return;
-    connection.send({ verb: "RECEIPT", ids, state: "shown" });
+    if (!connection.send({ verb: "RECEIPT", ids, state: "shown" })) return;
+    await connection.flushed();
+    await parts.store.markShownTold(client, ids);
     this.#again ||= ids.length === RECEIPT_BATCH;
   }
 

@@ -289,15 +289,24 @@ export class StoreDatabase {
     );
   }
 
-  /** Messages of a client that were shown and of which it is told now; at most `limit`, the oldest first. */
-  takeUntoldShown(client: string, limit: number): string[] {
+  /** Messages of a client that were shown and of which it has not been told; at most `limit`, the oldest first. */
+  untoldShown(client: string, limit: number): string[] {
     return this.#all(
-      `UPDATE message SET told = 1 WHERE seq IN (SELECT seq FROM message
-         WHERE client = ? AND direction = 'in' AND state = 'shown' AND told = 0 ORDER BY seq LIMIT ?)
-       RETURNING id`,
+      `SELECT id FROM message
+       WHERE client = ? AND direction = 'in' AND state = 'shown' AND told = 0 ORDER BY seq LIMIT ?`,
       client,
       limit,
     ).map((row) => String(row.id));
+  }
+
+  /** Notes that a client was told that these were shown. */
+  markShownTold(client: string, ids: string[]): void {
+    this.#run(
+      `UPDATE message SET told = 1 WHERE client = ? AND direction = 'in' AND state = 'shown'
+       AND id IN (SELECT value FROM json_each(?))`,
+      client,
+      JSON.stringify(ids),
+    );
   }
 
   /** Queues a message for a client; false when its queue is full. */

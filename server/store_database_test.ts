@@ -404,7 +404,7 @@ Deno.test("waitingMessages() goes on behind a place, in bounded parts", () => {
   assertEquals([first?.id, ...next.map(({ id }) => id)], ["m0", "m1", "m2"]);
 });
 
-Deno.test("takeUntoldShown() gives each message of a client that was shown once", () => {
+Deno.test("untoldShown() gives messages of a client that were shown, until it has been told", () => {
   using place = open();
   const { store } = place;
   enrolled(store, "k1", "till-3");
@@ -412,8 +412,10 @@ Deno.test("takeUntoldShown() gives each message of a client that was shown once"
   assertEquals(store.receiveMessages("k1", { messages, at: NOW }), ["m1", "m2", "m3"]);
   assertEquals(store.receiveMessages("k1", { messages, at: NOW }), []);
   store.markIncomingShown("k1", { ids: ["m1", "m3", "m9"], at: NOW + 1 });
-  assertEquals(store.takeUntoldShown("k1", 10), ["m1", "m3"]);
-  assertEquals(store.takeUntoldShown("k1", 10), []);
+  assertEquals(store.untoldShown("k1", 10), ["m1", "m3"]);
+  assertEquals(store.untoldShown("k1", 1), ["m1"]);
+  store.markShownTold("k1", ["m1", "m2"]);
+  assertEquals(store.untoldShown("k1", 10), ["m3"]);
   const states = store.events({ kinds: ["message"] }).map(({ message }) => message?.state);
   assertEquals(states, ["shown", "stored", "shown"]);
 });

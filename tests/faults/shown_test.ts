@@ -1,6 +1,6 @@
 /** A client that dies right after it told that somebody was shown a message. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { commandLine, ROOT } from "../program.ts";
 import { PYTHON } from "../python.ts";
@@ -32,7 +32,7 @@ Deno.test({
     await second.type("bye");
     assertEquals(await second.exitCode(), 0, second.said);
     const times = `${first.said}\n${second.said}`.split("server: paper is out").length - 1;
-    assert(times <= 1, `${first.said}\n---\n${second.said}`);
+    assertEquals(times, 1, `${first.said}\n---\n${second.said}`);
     const inbox = await client.command("inbox", "--json");
     const [message, ...others] = JSON.parse(inbox.stdout);
     assertEquals([message?.text, message?.state, others], ["paper is out", "shown", []]);
