@@ -128,7 +128,7 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
     stored_at INTEGER,
     shown_at INTEGER,
     told INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (client, direction, id)
+    UNIQUE (id, client, direction)
   ) STRICT;
   INSERT INTO new_message (seq, id, client, direction, sent_at, at, text, state)
     SELECT seq, id, client, direction, sent_at, at, text, state FROM message;
