@@ -390,10 +390,10 @@ export class StoreDatabase {
     ).map(toProgress);
   }
 
-  /** The states of messages to a client, by id. */
+  /** The states of messages by id, in the order in which they were queued. */
   messageStates(ids: string[]): { id: string; state: MessageState }[] {
     return this.#all(
-      "SELECT id, state FROM message WHERE id IN (SELECT value FROM json_each(?))",
+      "SELECT id, state FROM message WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq",
       JSON.stringify(ids),
     ).map((row) => ({ id: String(row.id), state: row.state as MessageState }));
   }
