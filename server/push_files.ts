@@ -9,7 +9,7 @@ import { isAbsolute } from "node:path";
 import { lookAtSource, type NewCopy, type Source, SourceError } from "./outgoing.ts";
 import type { ServerParts } from "./parts.ts";
 import type { Member } from "./roster.ts";
-import { MAX_WAITING_PUSHES } from "./store_database.ts";
+import { MAX_WAITING_PUSHES } from "./store_pushes.ts";
 import type { NewPush } from "./store_record.ts";
 
 /** Pushes that one operation may queue: files times clients. */

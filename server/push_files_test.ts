@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fakeOperations } from "./fake_operator.ts";
 import { FakeServer, type FakeServerOptions } from "./fake_server.ts";
 import { OperationError } from "./operations.ts";
-import { MAX_WAITING_PUSHES } from "./store_database.ts";
+import { MAX_WAITING_PUSHES } from "./store_pushes.ts";
 import { StoreError } from "./store.ts";
 
 const SHA256 = "0".repeat(64);
