@@ -7,7 +7,8 @@
 
 import type { Clock, Timer } from "../platform/clock.ts";
 import { failpoint } from "../platform/failpoint.ts";
-import { type Connection, type FrameOf, REFUSED_KEEP_MS } from "../protocol/mod.ts";
+import { MessageOrder } from "../platform/message_order.ts";
+import type { Connection, FrameOf } from "../protocol/mod.ts";
 import type { ClientStore } from "./store.ts";
 import type { StoredMessage } from "./stored_message.ts";
 
@@ -30,8 +31,7 @@ export class MessageIntake implements Disposable {
   readonly #ports: MessageIntakePorts;
   #batch: StoredMessage[] = [];
   #timer: Timer | undefined;
-  /** The message that must come again before any other is taken (HB-56). */
-  #refused: { id: string; until: number } | undefined;
+  readonly #order = new MessageOrder();
 
   /** Takes nothing yet. */
   constructor(ports: MessageIntakePorts) {
@@ -72,25 +72,15 @@ export class MessageIntake implements Disposable {
     this.#batch = [];
   }
 
-  /** What of a batch may be stored: nothing before the message that was refused. */
   #admitted(batch: StoredMessage[]): StoredMessage[] {
-    const refused = this.#refused;
-    if (refused === undefined) return batch;
-    const at = batch.findIndex(({ id }) => id === refused.id);
-    if (at === -1 && this.#ports.clock.now() < refused.until) {
-      this.#answer(batch);
-      return [];
-    }
-    this.#refused = undefined;
-    this.#answer(batch.slice(0, Math.max(0, at)));
-    return batch.slice(Math.max(0, at));
+    const { admitted, refused } = this.#order.admit(batch, this.#ports.clock.now());
+    this.#answer(refused);
+    return admitted;
   }
 
   #refuse(batch: StoredMessage[], error: unknown): void {
     const { clock, onWarning } = this.#ports;
-    const [first] = batch;
-    if (first === undefined) return;
-    this.#refused = { id: first.id, until: clock.now() + REFUSED_KEEP_MS };
+    this.#order.refuse(batch, clock.now());
     this.#answer(batch);
     const reason = error instanceof Error ? error.message : String(error);
     onWarning(`Cannot store a message of the server: ${reason}`);

@@ -8,7 +8,8 @@
  */
 
 import { failpoint } from "../platform/failpoint.ts";
-import { type FrameOf, REFUSED_KEEP_MS } from "../protocol/mod.ts";
+import { MessageOrder } from "../platform/message_order.ts";
+import type { FrameOf } from "../protocol/mod.ts";
 import type { Session } from "./session.ts";
 
 /** Messages of one peer that are being stored, or wait for it; the next is not read before one is done. */
@@ -22,8 +23,7 @@ export class MessageIntake {
   readonly #waiting: Message[] = [];
   #storing = 0;
   #onRoom: (() => void) | undefined;
-  /** The message that must come again before any other is taken (HB-56). */
-  #refused: { id: string; until: number } | undefined;
+  readonly #order = new MessageOrder();
 
   /** Takes nothing yet. */
   constructor(session: Session) {
@@ -82,25 +82,14 @@ export class MessageIntake {
     }
   }
 
-  /** What of a batch may be stored: nothing before the message that was refused. */
   #admitted(batch: Message[]): Message[] {
-    const refused = this.#refused;
-    if (refused === undefined) return batch;
-    const at = batch.findIndex(({ id }) => id === refused.id);
-    if (at === -1 && this.#session.parts.clock.now() < refused.until) {
-      this.#answer(batch);
-      return [];
-    }
-    this.#refused = undefined;
-    if (at > 0) this.#answer(batch.slice(0, at));
-    return batch.slice(Math.max(0, at));
+    const { admitted, refused } = this.#order.admit(batch, this.#session.parts.clock.now());
+    this.#answer(refused);
+    return admitted;
   }
 
   #refuse(batch: Message[]): void {
-    const [first] = batch;
-    if (first === undefined) return;
-    const until = this.#session.parts.clock.now() + REFUSED_KEEP_MS;
-    this.#refused = { id: first.id, until };
+    this.#order.refuse(batch, this.#session.parts.clock.now());
     this.#answer(batch);
   }
 
