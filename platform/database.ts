@@ -29,6 +29,8 @@ export interface DatabaseOptions {
   migrations: readonly Migration[];
   /** Time to wait for another process that is writing, in milliseconds; the thread waits with it. */
   busyTimeoutMs: number;
+  /** Pages of 4 KiB in the log after which a commit moves them into the database. @default {1000} */
+  logPages?: number;
 }
 
 /** Path of a database that lives in memory and ends with its handle. */
@@ -72,13 +74,14 @@ class KeepingDatabase extends DatabaseSync {
  */
 export function openDatabase(
   path: string,
-  { migrations, busyTimeoutMs }: DatabaseOptions,
+  { migrations, busyTimeoutMs, logPages }: DatabaseOptions,
 ): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     if (path !== IN_MEMORY) prepareFile(path);
     database = new KeepingDatabase(path, { timeout: busyTimeoutMs });
     configure(database, path);
+    if (logPages !== undefined) ask(database, `PRAGMA wal_autocheckpoint = ${logPages}`);
     migrate(database, { path, migrations });
     return database;
   } catch (error) {

@@ -53,6 +53,13 @@ Deno.test("openDatabase() sets up what keeps commits safe", () => {
   assertEquals(pragma("fullfsync"), Deno.build.os === "darwin" ? 1 : 0);
 });
 
+Deno.test("openDatabase() lets the log grow to as many pages as are asked for", () => {
+  using place = scratch();
+  const options = { migrations: [], busyTimeoutMs: 0, logPages: 3_000 };
+  using database = openDatabase(place.path, options);
+  assertEquals(Object.values(database.prepare("PRAGMA wal_autocheckpoint").get() ?? {}), [3_000]);
+});
+
 Deno.test("openDatabase() prepares a statement once, and keeps 256 of them", () => {
   using place = scratch();
   using database = open(place.path);

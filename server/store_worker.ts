@@ -20,8 +20,13 @@ import { STORE_MIGRATIONS } from "./store_schema.ts";
 
 /** How long a call waits for others to share its commit, in milliseconds. */
 const GROUP_MS = 1;
+/** So many calls wait for no others. */
+const READY_CALLS = 16;
 /** How long another process may hold the database before a call fails, in milliseconds. */
 const BUSY_MS = 5_000;
+
+/** Pages in the log at most, 12 MiB, which the ballast of a full disk has room for: the more, the more commits share a page. */
+const LOG_PAGES = 3_000;
 
 const calls: StoreCall[] = [];
 let store: { database: DatabaseSync; tables: StoreDatabase } | undefined;
@@ -29,7 +34,7 @@ let scheduled = false;
 
 function flush(): void {
   scheduled = false;
-  if (store === undefined) return;
+  if (store === undefined || calls.length === 0) return;
   reply({ answers: commitGroup(calls, store) });
   if (calls.length > 0) schedule();
 }
@@ -42,7 +47,11 @@ function schedule(): void {
 
 function open(path: string): void {
   try {
-    const database = openDatabase(path, { migrations: STORE_MIGRATIONS, busyTimeoutMs: BUSY_MS });
+    const database = openDatabase(path, {
+      migrations: STORE_MIGRATIONS,
+      busyTimeoutMs: BUSY_MS,
+      logPages: LOG_PAGES,
+    });
     store = { database, tables: new StoreDatabase(database) };
     reply({ opened: true });
   } catch (error) {
@@ -75,5 +84,6 @@ self.onmessage = ({ data }: MessageEvent<StoreRequest>) => {
     return open(data.open);
   }
   for (const call of data.calls) calls.push(call);
-  schedule();
+  if (calls.length >= READY_CALLS) flush();
+  else schedule();
 };
