@@ -46,7 +46,8 @@ export interface KillStoryOptions {
 
 /** The client's name. */
 const NAME = "till-3";
-const ARGS = ["--interval", "1"];
+/** At one second, a machine that is busy for 1.5 s loses connections by right. */
+const ARGS = ["--interval", "2"];
 /** Longest time in which both programs must be connected again, in milliseconds. */
 const CONNECT_LIMIT_MS = 20_000;
 /** Longest time in which everything that waits must arrive in the end, in milliseconds. */
