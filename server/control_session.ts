@@ -124,6 +124,11 @@ export class ControlSession implements Link, Session {
   }
 
   /** @inheritdoc */
+  tellShown(): void {
+    void this.#messages.tellShown();
+  }
+
+  /** @inheritdoc */
   pushEnded(id: string, outcome: PushOutcome): void {
     this.#pushes.ended(id, outcome);
   }
@@ -182,6 +187,7 @@ export class ControlSession implements Link, Session {
       log.error("Cannot record a connection: {error}", { error: String(error) })
     );
     this.deliver();
+    this.tellShown();
   }
 
   async #serve(): Promise<void> {

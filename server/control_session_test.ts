@@ -485,7 +485,7 @@ Deno.test("a client is told once, now or later, that the operator was shown its 
   const show = async (number: number) => {
     const how = { ids: [uuid(number)], at: server.clock.wall() };
     await server.parts.store.markIncomingShown(till.keyId, how);
-    server.parts.roster.get(till.keyId)?.agent?.deliver();
+    server.parts.roster.get(till.keyId)?.agent?.tellShown?.();
   };
   await show(1);
   assertEquals(await peer.expect("RECEIPT"), {

@@ -6,6 +6,7 @@
  */
 
 import type { Timer } from "../platform/clock.ts";
+import { Rerun } from "./rerun.ts";
 import type { Session } from "./session.ts";
 import type { PushOutcome } from "./store_record.ts";
 
@@ -24,8 +25,7 @@ export class PushDelivery implements Disposable {
   /** Not to be announced before a moment of the monotonic clock. */
   #later = new Map<string, number>();
   #timer: Timer | undefined;
-  #running = false;
-  #again = false;
+  readonly #announcing = new Rerun(() => this.#closed ? Promise.resolve() : this.#announce());
   #closed = false;
 
   /** Announces nothing before {@linkcode deliver}. */
@@ -35,22 +35,14 @@ export class PushDelivery implements Disposable {
 
   /** Announces what waits for the client and has not been announced in this session; never rejects. */
   async deliver(): Promise<void> {
-    this.#again = true;
-    if (this.#running) return;
-    this.#running = true;
     try {
-      while (this.#again && !this.#closed) {
-        this.#again = false;
-        await this.#announce();
-      }
+      await this.#announcing.request();
     } catch (error) {
       const { member, parts } = this.#session;
       parts.log.error("Cannot announce files to {name}: {error}", {
         name: member.record.name,
         error: String(error),
       });
-    } finally {
-      this.#running = false;
     }
   }
 

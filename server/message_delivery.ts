@@ -7,6 +7,7 @@
 import type { Timer } from "../platform/clock.ts";
 import { failpoint } from "../platform/failpoint.ts";
 import { type FrameOf, RETRY_FULL_MAX_MS, RETRY_FULL_MIN_MS } from "../protocol/mod.ts";
+import { Rerun } from "./rerun.ts";
 import type { Session } from "./session.ts";
 import type { MessageProgress, MessageState } from "./store_record.ts";
 
@@ -24,8 +25,8 @@ export class MessageDelivery implements Disposable {
   readonly #session: Session;
   /** Place of the last message that this session has sent. */
   #sentUpTo = 0;
-  #running = false;
-  #again = false;
+  readonly #delivering = new Rerun(() => this.#sendAll());
+  readonly #telling = new Rerun(() => this.#tellAll());
   #retryTimer: Timer | undefined;
   #closed = false;
 
@@ -36,19 +37,19 @@ export class MessageDelivery implements Disposable {
 
   /** Sends what waits for the client and has not been sent in this session, in order; never rejects. */
   async deliver(): Promise<void> {
-    this.#again = true;
-    if (this.#running) return;
-    this.#running = true;
     try {
-      while (this.#again && this.#maySend) {
-        this.#again = false;
-        while (await this.#sendBatch());
-        await this.#tellShown();
-      }
+      await this.#delivering.request();
     } catch (error) {
       this.#complain("Cannot deliver messages to {name}: {error}", error);
-    } finally {
-      this.#running = false;
+    }
+  }
+
+  /** Tells the client which of its own messages the operator has been shown; never rejects. */
+  async tellShown(): Promise<void> {
+    try {
+      await this.#telling.request();
+    } catch (error) {
+      this.#complain("Cannot tell {name} what was shown: {error}", error);
     }
   }
 
@@ -85,6 +86,10 @@ export class MessageDelivery implements Disposable {
     return !this.#closed && !this.#session.connection.closed && this.#retryTimer === undefined;
   }
 
+  async #sendAll(): Promise<void> {
+    while (this.#maySend && await this.#sendBatch());
+  }
+
   /** Whether there may be more. */
   async #sendBatch(): Promise<boolean> {
     const { connection, parts, client } = this.#session;
@@ -100,7 +105,7 @@ export class MessageDelivery implements Disposable {
     }
     failpoint("message_sent");
     if (sent.length > 0) await this.#mark(sent, "sent");
-    return waiting.length === DELIVERY_BATCH && this.#maySend;
+    return waiting.length === DELIVERY_BATCH;
   }
 
   async #mark(ids: string[], state: MessageState): Promise<void> {
@@ -113,15 +118,19 @@ export class MessageDelivery implements Disposable {
     for (const { id, text } of changed) parts.onReceipt({ id, to, text, state });
   }
 
-  /** Tells the client which of its own messages the operator has been shown. */
-  async #tellShown(): Promise<void> {
+  async #tellAll(): Promise<void> {
+    while (!this.#closed && await this.#tellBatch());
+  }
+
+  /** Whether there may be more. */
+  async #tellBatch(): Promise<boolean> {
     const { connection, parts, client } = this.#session;
     const ids = await parts.store.untoldShown(client, RECEIPT_BATCH);
-    if (ids.length === 0) return;
-    if (!connection.send({ verb: "RECEIPT", ids, state: "shown" })) return;
+    if (ids.length === 0) return false;
+    if (!connection.send({ verb: "RECEIPT", ids, state: "shown" })) return false;
     await connection.flushed();
     await parts.store.markShownTold(client, ids);
-    this.#again ||= ids.length === RECEIPT_BATCH;
+    return ids.length === RECEIPT_BATCH;
   }
 
   #complain(template: string, error: unknown): void {

@@ -274,7 +274,7 @@ export class Operations {
   async messagesShown(client: string, ids: string[]): Promise<void> {
     const { clock, roster, store } = this.#parts;
     await store.markIncomingShown(client, { ids, at: clock.wall() });
-    roster.get(client)?.agent?.deliver();
+    roster.get(client)?.agent?.tellShown?.();
   }
 
   async #queue(

@@ -24,6 +24,8 @@ export interface Link {
   ping(): void;
   /** New messages or files wait in the store for this client. */
   deliver(): void;
+  /** The operator has been shown messages of this client; only agents are told. */
+  tellShown?(): void;
   /** The client has answered a push on any of its connections; only agents are told of pushes. */
   pushEnded?(id: string, outcome: PushOutcome): void;
   /** Ends the session with a goodbye; for `revoked` with a refusal. */
