@@ -51,7 +51,6 @@ import { Watch } from "./watch.ts";
 const SHUTDOWN_MS = 3_000;
 /** Old lines of the timeline are looked for this often, in milliseconds. */
 const PRUNE_MS = 3_600_000;
-
 /** Messages whose time is over are looked for this often, in milliseconds. */
 const EXPIRE_MS = 5_000;
 
@@ -362,7 +361,7 @@ async function sweepVault({ clock, log, store, vault }: ServerParts): Promise<vo
 
 function startPruning(parts: ServerParts, stack: AsyncDisposableStack): void {
   const { clock, log, store } = parts;
-  const prune = async () => {
+  stack.use(repeat(clock, PRUNE_MS, async () => {
     try {
       while (await store.prune(clock.wall()) > 0);
       while (await store.vacuum() > 0);
@@ -374,31 +373,40 @@ function startPruning(parts: ServerParts, stack: AsyncDisposableStack): void {
     } catch (error) {
       log.error("{error}", { error: error instanceof Error ? error.message : String(error) });
     }
-    timer = clock.after(PRUNE_MS, () => void prune());
-  };
-  let timer = clock.after(PRUNE_MS, () => void prune());
-  stack.defer(() => timer.cancel());
+  }));
 }
 
-function startExpiring(
-  { clock, log, roster, store, timeline, ...parts }: ServerParts,
-  stack: AsyncDisposableStack,
-): void {
-  const expire = async () => {
+function startExpiring(parts: ServerParts, stack: AsyncDisposableStack): void {
+  const { clock, log, roster, store, timeline, onReceipt } = parts;
+  stack.use(repeat(clock, EXPIRE_MS, async () => {
     try {
       const expired = await store.expireMessages(clock.wall());
       if (expired.length > 0) timeline.changed();
       for (const { id, client, text } of expired) {
         const to = roster.get(client)?.record.name ?? client;
-        parts.onReceipt({ id, to, text, state: "expired" });
+        onReceipt({ id, to, text, state: "expired" });
       }
     } catch (error) {
       log.error("Cannot let messages expire: {error}", { error: String(error) });
     }
-    timer = clock.after(EXPIRE_MS, () => void expire());
+  }));
+}
+
+/** Runs `work`, which never rejects, `ms` after its last end until it is disposed of, also in the middle of it. */
+function repeat(clock: Clock, ms: number, work: () => Promise<void>): Disposable {
+  let isOver = false;
+  const next = () =>
+    clock.after(ms, async () => {
+      await work();
+      if (!isOver) timer = next();
+    });
+  let timer = next();
+  return {
+    [Symbol.dispose]: () => {
+      isOver = true;
+      timer.cancel();
+    },
   };
-  let timer = clock.after(EXPIRE_MS, () => void expire());
-  stack.defer(() => timer.cancel());
 }
 
 function openPort(
