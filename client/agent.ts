@@ -145,10 +145,10 @@ export class Agent {
     return id;
   }
 
-  /** Notes that a message was shown to a person, and tells the server now or when connected. */
-  markShown(id: string): void {
+  /** Notes that messages were shown to a person, and tells the server now or when connected. */
+  markShown(...ids: string[]): void {
     try {
-      this.#ports.store.markShown(id);
+      this.#ports.store.markShown(...ids);
     } catch (error) {
       // It is shown once more at the next start; a full disk must not cost the heartbeats.
       const reason = error instanceof Error ? error.message : String(error);

@@ -254,7 +254,7 @@ export class Chat {
   /** Only what has left for the screen was shown: whoever dies before that shows it at the next start. */
   async #noteShown(ids: readonly string[]): Promise<void> {
     await this.#ports.view.printed();
-    for (const id of ids) this.#agent?.markShown(id);
+    if (ids.length > 0) this.#agent?.markShown(...ids);
   }
 
   async #sayBye(): Promise<void> {
