@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { chosen, wantedNames, wholeNumber } from "./bench_options.ts";
 import type { Medium } from "./bench_result.ts";
 
 /** The case of heartbeats beside uploads, by its name. */
@@ -62,16 +63,8 @@ export function parseFilesOptions(
       out: { type: "string", default: "dist/bench" },
     },
   });
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > MAX_ROUNDS) {
-    throw new Error(`Cannot take --rounds as 1 to ${MAX_ROUNDS}: it is "${values.rounds}"`);
-  }
-  const wanted = values.only.flatMap((names) => names.split(","));
-  const known = [...CASE_NAMES, ...MEDIA, ...contestants];
-  const unknown = wanted.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new Error(`Cannot take --only as one of ${known.join(", ")}: it is "${unknown}"`);
-  }
+  const rounds = wholeNumber(values.rounds, { option: "--rounds", most: MAX_ROUNDS });
+  const wanted = wantedNames(values.only, [...CASE_NAMES, ...MEDIA, ...contestants]);
   const { help, quick, tmpfs, disk, out } = values;
   return {
     ...{ help, quick, rounds, out },
@@ -80,10 +73,4 @@ export function parseFilesOptions(
     media: chosen(MEDIA, wanted),
     contestants: chosen(contestants, wanted),
   };
-}
-
-/** Those of `all` that are wanted; all where none is named. */
-function chosen<T extends string>(all: readonly T[], wanted: readonly string[]): T[] {
-  const named = all.filter((name) => wanted.includes(name));
-  return named.length === 0 ? [...all] : named;
 }

@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { chosen, wantedNames, wholeNumber } from "./bench_options.ts";
 import { MESSAGE_CASES } from "./message_case.ts";
 
 const CASE_NAMES: readonly string[] = MESSAGE_CASES.map(({ name }) => name);
@@ -65,32 +66,11 @@ export function parseMessagesOptions(
   const { help, quick, scratch, out } = values;
   const rounds = wholeNumber(values.rounds, { option: "--rounds", most: MAX_ROUNDS });
   const seconds = wholeNumber(values.seconds, { option: "--seconds", most: MAX_SECONDS });
-  const wanted = values.only.flatMap((names) => names.split(","));
-  const known = [...CASE_NAMES, ...contestants];
-  const unknown = wanted.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new Error(`Cannot take --only as one of ${known.join(", ")}: it is "${unknown}"`);
-  }
+  const wanted = wantedNames(values.only, [...CASE_NAMES, ...contestants]);
   return {
     ...{ help, quick, scratch, out },
     ...(quick ? { rounds: 1, seconds: QUICK_SECONDS } : { rounds, seconds }),
     cases: chosen(CASE_NAMES, wanted),
     contestants: chosen(contestants, wanted),
   };
-}
-
-/** Reads a whole number from 1 on; throws with the option's name. */
-export function wholeNumber(
-  text: string,
-  { option, most }: { option: string; most: number },
-): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new Error(`Cannot take ${option} as 1 to ${most}: it is "${text}"`);
-}
-
-/** Those of `all` that are wanted; all where none is named. */
-function chosen(all: readonly string[], wanted: readonly string[]): string[] {
-  const named = all.filter((name) => wanted.includes(name));
-  return named.length === 0 ? [...all] : named;
 }

@@ -6,6 +6,7 @@
  */
 
 import { join } from "node:path";
+import { runChildProgram } from "../child_program.ts";
 
 /** The benchmarks that are programs of their own. */
 const PROGRAMS: readonly string[] = ["files", "messages", "stalls"];
@@ -18,15 +19,6 @@ export function benchCommand(args: readonly string[], folder: string): string[] 
     : ["bench", "--no-prompt", "--allow-all", join(folder, "protocol_bench.ts"), ...args];
 }
 
-async function main(): Promise<number> {
-  const args = benchCommand(Deno.args, import.meta.dirname ?? ".");
-  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null" }).spawn();
-  // A terminal sends Ctrl-C to the child as well; whoever sends a signal to this process alone means both.
-  Deno.addSignalListener("SIGINT", () => {});
-  if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
-  }
-  return (await child.status).code;
+if (import.meta.main) {
+  Deno.exit(await runChildProgram(benchCommand(Deno.args, import.meta.dirname ?? ".")));
 }
-
-if (import.meta.main) Deno.exit(await main());

@@ -5,7 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { wholeNumber } from "./messages_options.ts";
+import { wholeNumber } from "./bench_options.ts";
 
 /** Longest commit that can be asked for, in milliseconds. */
 const MAX_COMMIT_MS = 10_000;

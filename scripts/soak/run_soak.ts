@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import { runChildProgram } from "../child_program.ts";
 import { writeText } from "../write_text.ts";
 
 /** The long tests, and the flags of `deno` that each needs besides the permissions. */
@@ -29,13 +30,7 @@ async function main(): Promise<number> {
     writeText(Deno.stderr, `Usage: deno task soak ${names} [--help]\n`);
     return 2;
   }
-  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null" }).spawn();
-  // A terminal sends Ctrl-C to the child as well; whoever sends a signal to this process alone means both.
-  Deno.addSignalListener("SIGINT", () => {});
-  if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
-  }
-  return (await child.status).code;
+  return await runChildProgram(args);
 }
 
 if (import.meta.main) Deno.exit(await main());
