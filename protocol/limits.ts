@@ -67,6 +67,10 @@ export const DOWN_INTERVALS = 2.5;
 export const DOWN_INTERVALS_FAR = 3;
 /** Round trip above which {@linkcode DOWN_INTERVALS_FAR} holds, in milliseconds: T >= P + 127 x (0.2 s + RTT). */
 export const FAR_ROUND_TRIP_MS = 35;
+/** Changes between UP and DOWN within {@linkcode FLAP_INTERVALS} that make a client FLAPPING. */
+export const FLAP_CHANGES = 3;
+/** The span for {@linkcode FLAP_CHANGES}, and the quiet after which FLAPPING ends, in intervals (10 min at 20 s). */
+export const FLAP_INTERVALS = 30;
 /** Time after a close without BYE and without a reconnect until DOWN, in intervals (15 s at 20 s). */
 export const LOST_INTERVALS = 0.75;
 /** Beats after which a recovery is announced. */

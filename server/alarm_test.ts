@@ -186,6 +186,7 @@ Deno.test("of more changes than are kept the oldest are left out, and that is sa
     await alarm.onChange({
       ...{ client: till.keyId, from: "UP", to: "LATE", cause: `number ${change}` as "silent" },
       ...{ at: 0, lastHeard: 0, downtimeMs: undefined, detectionMs: undefined },
+      flapping: false,
       presence: newPresence(0),
     });
   }

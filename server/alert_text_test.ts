@@ -97,6 +97,7 @@ Deno.test("evidenceOf() turns monotonic moments into times of day and rounds wha
     lastHeard: 10_000,
     downtimeMs: undefined,
     detectionMs: 50_000.4,
+    flapping: false,
   };
   const presence = {
     ...newPresence(0),

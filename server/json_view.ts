@@ -6,7 +6,7 @@
  */
 
 import type { Fields } from "../protocol/mod.ts";
-import type { Presence, PresenceState } from "./presence.ts";
+import { type Presence, type PresenceState, shownCause, shownState } from "./presence.ts";
 import type { Member } from "./roster.ts";
 import type {
   AlertRecord,
@@ -158,8 +158,8 @@ export function clientView(
   const lastSeen = presence === undefined ? record.lastSeen : wallOf(presence.lastHeard);
   return {
     name: record.name,
-    state: presence?.state ?? record.state,
-    cause: presence?.cause ?? null,
+    state: presence === undefined ? record.state : shownState(presence),
+    cause: presence === undefined ? null : shownCause(presence) ?? null,
     since: iso(record.stateSince),
     last_seen: lastSeen === undefined ? null : iso(lastSeen),
     gap_ms: rounded(presence?.gapMs),

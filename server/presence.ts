@@ -2,7 +2,7 @@
  * What the server believes of one client, as a pure function of events and monotonic time.
  *
  * No clock, no timers, no names: `watch.ts` drives it. Times are milliseconds of the monotonic clock.
- * The rules are clauses HB-42 to HB-47 of protocol/SPEC.md.
+ * The rules are clauses HB-42 to HB-47 and HB-49 of protocol/SPEC.md.
  *
  * @module
  */
@@ -12,6 +12,8 @@ import {
   DOWN_INTERVALS,
   DOWN_INTERVALS_FAR,
   FAR_ROUND_TRIP_MS,
+  FLAP_CHANGES,
+  FLAP_INTERVALS,
   LATE_INTERVALS,
   LOST_INTERVALS,
   RECOVERY_BEATS,
@@ -21,14 +23,17 @@ import {
 /** Beats of a connection whose gap says nothing of the usual one: after the first, a random offset follows. */
 const IRREGULAR_BEATS = 2;
 
-/** What the server believes of a client. */
-export type PresenceState = "UP" | "LATE" | "SUSPECT" | "DOWN" | "PLANNED";
+/** What is measured of a client. */
+export type MeasuredState = "UP" | "LATE" | "SUSPECT" | "DOWN" | "PLANNED";
+/** What the server believes of a client: what is measured, or that this changes too often to be told each time. */
+export type PresenceState = MeasuredState | "FLAPPING";
 
 /** Why a client is in its state; undefined while it is simply UP. */
 export type Cause =
   | "silent"
   | "connection lost"
   | "planned overdue"
+  | "flapping"
   | "said bye: stop"
   | "said bye: sleep"
   | "said bye: reboot"
@@ -51,6 +56,8 @@ export interface Timing {
   lostMs: number;
   /** Time that everybody has to come back after the server started or stood still. */
   comeBackMs: number;
+  /** The span in which changes between UP and DOWN make a client FLAPPING, and the quiet that ends it. */
+  flapMs: number;
 }
 
 /** Derives all limits from the interval; `downMs` may be set by the operator. */
@@ -63,6 +70,7 @@ export function timingOf(intervalMs: number, downMs = intervalMs * DOWN_INTERVAL
     downFarMs: downMs * (DOWN_INTERVALS_FAR / DOWN_INTERVALS),
     lostMs: Math.min(intervalMs * LOST_INTERVALS, downMs),
     comeBackMs: Math.max(intervalMs * COME_BACK_INTERVALS, downMs),
+    flapMs: Math.max(intervalMs * FLAP_INTERVALS, 3 * downMs),
   };
 }
 
@@ -78,7 +86,8 @@ export interface Rhythm {
 
 /** Everything that is known of one client's presence. */
 export interface Presence extends Rhythm {
-  state: PresenceState;
+  /** What is measured; {@linkcode shownState} is what is believed. */
+  state: MeasuredState;
   cause: Cause | undefined;
   /** When the state began. */
   since: number;
@@ -102,6 +111,10 @@ export interface Presence extends Rhythm {
   graceUntil: number;
   /** The outage that goes on or that is about to be announced as over. */
   outage: Outage | undefined;
+  /** When it last changed between UP and DOWN, the latest last; at most FLAP_CHANGES of them. */
+  swings: readonly number[];
+  /** Since when it changes too often; undefined while it does not. */
+  flappingSince: number | undefined;
 }
 
 /** One time of being DOWN. */
@@ -139,6 +152,8 @@ export interface StateChange {
   downtimeMs: number | undefined;
   /** For DOWN: from the last byte, or from the close, to the decision. */
   detectionMs: number | undefined;
+  /** Whether the client is FLAPPING, so that this change is measured and not told. */
+  flapping: boolean;
 }
 
 /** A client and the changes that one event made. */
@@ -149,6 +164,7 @@ export interface Step {
 
 /** What the store knows of a client when the server starts. */
 export interface KnownPresence {
+  /** What was believed of it; one that was FLAPPING still is, and is UP unless it stays silent. */
   state: PresenceState;
   cause: Cause | undefined;
   /** Time since its last byte, in milliseconds. */
@@ -164,9 +180,10 @@ const NEVER_SEEN: KnownPresence = { state: "UP", cause: undefined, silentForMs: 
 export function newPresence(now: number, known: KnownPresence = NEVER_SEEN): Presence {
   const lastHeard = now - known.silentForMs;
   const down = known.state === "DOWN";
+  const flapping = known.state === "FLAPPING";
   return {
-    state: known.state,
-    cause: known.cause,
+    state: known.state === "FLAPPING" ? "UP" : known.state,
+    cause: flapping ? undefined : known.cause,
     since: now,
     watched: known.watched,
     connected: false,
@@ -180,10 +197,22 @@ export function newPresence(now: number, known: KnownPresence = NEVER_SEEN): Pre
     outage: down
       ? { cause: known.cause ?? "silent", lastHeard, heardAgain: undefined, beats: 0 }
       : undefined,
+    swings: flapping ? [now] : [],
+    flappingSince: flapping ? now : undefined,
     gapMs: undefined,
     jitterMs: undefined,
     roundTripMs: undefined,
   };
+}
+
+/** What is believed of a client. */
+export function shownState(presence: Readonly<Presence>): PresenceState {
+  return presence.flappingSince === undefined ? presence.state : "FLAPPING";
+}
+
+/** Why it is believed; undefined while the client is simply UP. */
+export function shownCause(presence: Readonly<Presence>): Cause | undefined {
+  return presence.flappingSince === undefined ? presence.cause : "flapping";
 }
 
 /** Applies one event at `now`; the input is left as it was. */
@@ -201,6 +230,17 @@ export function advance(
 
 /** When {@linkcode advance} must be called with a tick; undefined when time alone changes nothing. */
 export function nextDeadline(presence: Presence, timing: Timing): number | undefined {
+  const silence = silenceDeadline(presence, timing);
+  if (presence.flappingSince === undefined) return silence;
+  return Math.min(silence ?? Infinity, calmDeadline(presence, timing));
+}
+
+/** When a client that is FLAPPING has been quiet for long enough. */
+function calmDeadline({ swings }: Presence, { flapMs }: Timing): number {
+  return (swings.at(-1) ?? 0) + flapMs;
+}
+
+function silenceDeadline(presence: Presence, timing: Timing): number | undefined {
   const { state, watched, plannedUntil, graceUntil } = presence;
   if (state === "PLANNED") {
     return plannedUntil === undefined ? undefined : Math.max(plannedUntil, graceUntil);
@@ -282,7 +322,10 @@ function onBeat(step: Step, { now, timing }: { now: number; timing: Timing }): v
   const { outage } = presence;
   if (presence.state !== "DOWN" || outage === undefined) return;
   outage.beats++;
-  if (outage.beats >= RECOVERY_BEATS) become(step, "UP", { now });
+  if (outage.beats < RECOVERY_BEATS) return;
+  const isFirst = swing(presence, { now, timing });
+  become(step, "UP", { now });
+  if (isFirst) tellFlapping(step, now);
 }
 
 function onLost(step: Step, now: number): void {
@@ -313,49 +356,96 @@ function onTick(step: Step, { now, timing }: { now: number; timing: Timing }): v
   const { presence } = step;
   const due = nextDeadline(presence, timing);
   if (due === undefined || now < due) return;
-  if (presence.state === "PLANNED") return goDown(step, { now, cause: "planned overdue" });
-  if (presence.state === "UP" && presence.lostAt === undefined) {
+  if (presence.flappingSince !== undefined && due === calmDeadline(presence, timing)) {
+    becomeCalm(step, now);
+  } else if (presence.state === "PLANNED") {
+    return goDown(step, { now, timing, cause: "planned overdue" });
+  } else if (presence.state === "UP" && presence.lostAt === undefined) {
     become(step, "LATE", { now, cause: "silent" });
   } else if (presence.state === "LATE") {
     become(step, "SUSPECT", { now, cause: "silent" });
   } else {
     const lost = presence.lostAt !== undefined;
-    return goDown(step, { now, cause: lost ? "connection lost" : "silent" });
+    return goDown(step, { now, timing, cause: lost ? "connection lost" : "silent" });
   }
   onTick(step, { now, timing }); // A late timer may have to catch up with several limits.
 }
 
-function goDown(step: Step, { now, cause }: { now: number; cause: Cause }): void {
+function goDown(
+  step: Step,
+  { now, timing, cause }: { now: number; timing: Timing; cause: Cause },
+): void {
   const { presence } = step;
   const { lastHeard, lostAt } = presence;
   presence.outage = { cause, lastHeard, heardAgain: undefined, beats: 0 };
   presence.plannedUntil = undefined;
+  const isFirst = swing(presence, { now, timing });
   become(step, "DOWN", { now, cause, detectionMs: now - (lostAt ?? lastHeard) });
+  if (isFirst) tellFlapping(step, now);
+}
+
+/** Counts one change between UP and DOWN: whether it has made the client FLAPPING. */
+function swing(presence: Presence, { now, timing }: { now: number; timing: Timing }): boolean {
+  const swings = [...presence.swings, now].slice(-FLAP_CHANGES);
+  presence.swings = swings;
+  const [first = now] = swings;
+  const often = swings.length === FLAP_CHANGES && now - first <= timing.flapMs;
+  if (!often || presence.flappingSince !== undefined) return false;
+  presence.flappingSince = now;
+  return true;
+}
+
+function tellFlapping(step: Step, now: number): void {
+  const { lastHeard, state } = step.presence;
+  const nothing = { downtimeMs: undefined, detectionMs: undefined, flapping: false };
+  step.changes.push({
+    from: state,
+    to: "FLAPPING",
+    cause: "flapping",
+    at: now,
+    lastHeard,
+    ...nothing,
+  });
+}
+
+/** It has been quiet for long enough: what is measured is what is believed again. */
+function becomeCalm(step: Step, now: number): void {
+  const { presence } = step;
+  const { lastHeard, state, cause } = presence;
+  presence.flappingSince = undefined;
+  presence.swings = [];
+  const nothing = { downtimeMs: undefined, detectionMs: undefined, flapping: false };
+  step.changes.push({ from: "FLAPPING", to: state, cause, at: now, lastHeard, ...nothing });
 }
 
 function become(
   step: Step,
-  to: PresenceState,
+  to: MeasuredState,
   why: { now: number; cause?: Cause; detectionMs?: number },
 ): void {
   const { presence } = step;
   const from = presence.state;
   if (from === to && presence.cause === why.cause) return;
+  // A goodbye is final: what is planned does not flap.
+  const farewell = to === "PLANNED" && presence.flappingSince !== undefined;
+  if (farewell) presence.flappingSince = undefined;
   const { outage } = presence;
   const recovered = from === "DOWN" && outage !== undefined;
   step.changes.push({
-    from,
+    from: farewell ? "FLAPPING" : from,
     to,
     cause: recovered ? outage.cause : why.cause,
     at: why.now,
     lastHeard: recovered ? outage.lastHeard : presence.lastHeard,
     downtimeMs: recovered ? (outage.heardAgain ?? why.now) - outage.lastHeard : undefined,
     detectionMs: why.detectionMs,
+    flapping: presence.flappingSince !== undefined,
   });
   presence.state = to;
   presence.cause = why.cause;
   presence.since = why.now;
   if (to !== "DOWN") presence.outage = undefined;
+  if (farewell) presence.swings = [];
 }
 
 function measureGap(presence: Presence, { gap, timing }: { gap: number; timing: Timing }): void {

@@ -10,6 +10,8 @@ import {
   type Presence,
   type PresenceEvent,
   type PresenceState,
+  shownCause,
+  shownState,
   type StateChange,
   type Timing,
   timingOf,
@@ -91,6 +93,7 @@ Deno.test("timingOf() derives the limits of 20 s: 25, 30, 50, 60, 15 and 70 s [H
     downFarMs: 60_000,
     lostMs: 15_000,
     comeBackMs: 70_000,
+    flapMs: 600_000,
   });
 });
 
@@ -103,6 +106,7 @@ Deno.test("timingOf() lets no earlier limit lie behind a DOWN that the operator 
     downFarMs: 12_000,
     lostMs: 10_000,
     comeBackMs: 70_000,
+    flapMs: 600_000,
   });
   assertEquals(new Subject(timingOf(20_000, 10_000)).wait(10_000).path(), [
     "UP>LATE silent",
@@ -145,6 +149,7 @@ Deno.test(
       lastHeard: START,
       downtimeMs: undefined,
       detectionMs: 2.5 * p,
+      flapping: false,
     });
     assertEquals(subject.due(), undefined);
   }),
@@ -232,6 +237,7 @@ Deno.test(
       lastHeard: START,
       downtimeMs: undefined,
       detectionMs: 0.75 * p,
+      flapping: false,
     });
   }),
 );
@@ -371,6 +377,7 @@ Deno.test(
       lastHeard: START,
       downtimeMs: 10 * p,
       detectionMs: undefined,
+      flapping: false,
     });
     assertEquals([subject.state, subject.presence.cause], ["UP", undefined]);
     assertEquals(subject.presence.outage, undefined);
@@ -610,7 +617,7 @@ const anyHistory = fc.array(
 );
 const anyKnown = fc.option(
   fc.record({
-    state: fc.constantFrom<PresenceState>("UP", "LATE", "SUSPECT", "DOWN", "PLANNED"),
+    state: fc.constantFrom<PresenceState>("UP", "LATE", "SUSPECT", "DOWN", "PLANNED", "FLAPPING"),
     cause: fc.constant(undefined),
     silentForMs: fc.integer({ min: 0, max: 1_000_000 }),
     watched: fc.boolean(),
@@ -623,6 +630,7 @@ const CAUSES: Record<PresenceState, (Cause | undefined)[]> = {
   LATE: [undefined, "silent"],
   SUSPECT: [undefined, "silent", "connection lost"],
   DOWN: [undefined, "silent", "connection lost", "planned overdue"],
+  FLAPPING: [],
   PLANNED: [undefined, ...GOODBYES, "closed"],
 };
 
@@ -661,7 +669,9 @@ Deno.test("advance() is never DOWN before a limit has passed, whatever happens",
           let told = subject.changes.length;
           const look = () => {
             for (const change of subject.changes.slice(told)) {
-              if (change.to === "DOWN") checkDown(change, before, subject.timing);
+              if (change.to === "DOWN" && change.from !== "FLAPPING") {
+                checkDown(change, before, subject.timing);
+              }
             }
             before = subject.presence;
             told = subject.changes.length;
@@ -684,22 +694,34 @@ Deno.test("advance() is never DOWN before a limit has passed, whatever happens",
   );
 });
 
+const NOTHING = [undefined, undefined];
+
 Deno.test("advance() tells every change and no other: each begins where the last one ended", () => {
   fc.assert(
     fc.property(anyHistory, anyKnown, (history, known) => {
       const subject = new Subject(timingOf(1_000), known);
       let state = subject.state;
+      let believed = shownState(subject.presence);
       for (const { waitMs, event } of history) {
         subject.wait(waitMs).event(event);
         for (const change of subject.changes.splice(0)) {
-          assertEquals(change.from, state);
-          assertEquals(change.downtimeMs !== undefined, change.from === "DOWN");
-          assert((change.downtimeMs ?? 0) >= 0);
-          assert((change.detectionMs ?? 0) >= 0);
-          assertEquals(change.detectionMs !== undefined, change.to === "DOWN");
-          state = change.to;
+          const entered = change.to === "FLAPPING";
+          const left = change.from === "FLAPPING" && change.to !== "PLANNED";
+          if (change.from !== "FLAPPING") assertEquals(change.from, state);
+          assertEquals(change.from === "FLAPPING", believed === "FLAPPING" && !change.flapping);
+          if (entered || left) assertEquals([change.downtimeMs, change.detectionMs], NOTHING);
+          else {
+            assertEquals(change.downtimeMs !== undefined, state === "DOWN");
+            assert((change.downtimeMs ?? 0) >= 0);
+            assert((change.detectionMs ?? 0) >= 0);
+            assertEquals(change.detectionMs !== undefined, change.to === "DOWN");
+          }
+          if (change.to !== "FLAPPING") state = change.to;
+          // The change that makes it FLAPPING is the first one that is not told.
+          if (!change.flapping) believed = change.to;
         }
         assertEquals(subject.state, state);
+        assertEquals(shownState(subject.presence), believed);
       }
     }),
     { numRuns: 300 },
@@ -743,5 +765,111 @@ Deno.test(
     assertEquals(restored().wait(10 * p).presence.cause, "planned overdue");
     const unlimited = new Subject(timing, { ...known, silentForMs: p });
     assertEquals(unlimited.wait(1_000 * p).state, "PLANNED");
+  }),
+);
+
+/** Lets the client go DOWN by a lost connection, and come back, so many times; every phase lasts so long. */
+function flap(subject: Subject, { downs, phaseMs }: { downs: number; phaseMs: number }): Subject {
+  for (let down = 0; down < downs; down++) {
+    subject.event(LOST);
+    subject.wait(phaseMs);
+    for (const event of [CONNECTED, BEAT, BEAT]) subject.event(event);
+    subject.wait(1);
+  }
+  return subject;
+}
+
+Deno.test(
+  "[HB-49] the third change between UP and DOWN within 30 P makes a client FLAPPING, and it is measured as ever",
+  atBothIntervals((p, timing) => {
+    const subject = flap(connected(timing), { downs: 1, phaseMs: p });
+    assertEquals(shownState(subject.presence), "UP");
+    subject.event(LOST);
+    subject.wait(0.75 * p - 1);
+    assertEquals([subject.state, shownState(subject.presence)], ["SUSPECT", "SUSPECT"]);
+    subject.wait(1);
+    assertEquals([subject.state, shownState(subject.presence)], ["DOWN", "FLAPPING"]);
+    assertEquals(shownCause(subject.presence), "flapping");
+    const [down, flapping] = subject.changes.slice(-2);
+    assertEquals([down?.to, down?.flapping], ["DOWN", true]);
+    assertEquals([flapping?.from, flapping?.to, flapping?.cause], ["DOWN", "FLAPPING", "flapping"]);
+    assertEquals(flapping?.flapping, false);
+    for (const event of [CONNECTED, BEAT, BEAT]) subject.event(event);
+    assertEquals([subject.state, shownState(subject.presence)], ["UP", "FLAPPING"]);
+    assertEquals([subject.changes.at(-1)?.to, subject.changes.at(-1)?.flapping], ["UP", true]);
+  }),
+);
+
+Deno.test(
+  "[HB-49] a recovery is the third change as well when the outage before it was short ago",
+  atBothIntervals((p, timing) => {
+    const subject = new Subject(timing, {
+      state: "DOWN",
+      cause: "silent",
+      silentForMs: 5 * p,
+      watched: true,
+    });
+    for (const event of [CONNECTED, BEAT, BEAT]) subject.event(event);
+    subject.event(LOST);
+    subject.wait(p);
+    assertEquals(shownState(subject.presence), "DOWN");
+    for (const event of [CONNECTED, BEAT, BEAT]) subject.event(event);
+    assertEquals([subject.state, shownState(subject.presence)], ["UP", "FLAPPING"]);
+  }),
+);
+
+Deno.test(
+  "[HB-49] three changes in more than 30 P are no flapping",
+  atBothIntervals((p, timing) => {
+    const subject = flap(connected(timing), { downs: 1, phaseMs: p });
+    const first = subject.presence.swings[0] ?? NaN;
+    // It beats, so that only the connection's end makes it DOWN, 1 ms too late to count.
+    while (subject.now + p < first + 29 * p) subject.wait(p).event(BEAT);
+    subject.wait(first + 29.25 * p + 1 - subject.now).event(LOST);
+    subject.wait(0.75 * p);
+    assertEquals([subject.state, shownState(subject.presence)], ["DOWN", "DOWN"]);
+  }),
+);
+
+Deno.test(
+  "[HB-49] FLAPPING ends after 30 quiet P, in whatever is measured then",
+  atBothIntervals((p, timing) => {
+    const up = flap(connected(timing), { downs: 2, phaseMs: p });
+    const since = up.presence.swings.at(-1) ?? 0;
+    while (up.now + p < since + 30 * p) up.wait(p).event(BEAT);
+    up.wait(since + 30 * p - 1 - up.now);
+    assertEquals(shownState(up.presence), "FLAPPING");
+    up.wait(1);
+    assertEquals([up.state, shownState(up.presence)], ["UP", "UP"]);
+    assertEquals(up.path().at(-1), "FLAPPING>UP -");
+
+    const down = flap(connected(timing), { downs: 1, phaseMs: p });
+    down.event(LOST);
+    down.wait(0.75 * p + 30 * p - 1);
+    assertEquals(shownState(down.presence), "FLAPPING");
+    down.wait(1);
+    assertEquals(shownState(down.presence), "DOWN");
+    assertEquals(down.path().at(-1), "FLAPPING>DOWN connection lost");
+    down.event(CONNECTED);
+    down.event(BEAT);
+    down.event(BEAT);
+    assertEquals(shownState(down.presence), "UP", "what was before does not count again");
+  }),
+);
+
+Deno.test(
+  "[HB-49] a goodbye ends FLAPPING at once, and it goes on over a restart of the server",
+  atBothIntervals((p, timing) => {
+    const subject = flap(connected(timing), { downs: 2, phaseMs: p });
+    subject.event({ kind: "left", cause: "said bye: stop" });
+    assertEquals(subject.path().at(-1), "FLAPPING>PLANNED said bye: stop");
+    assertEquals(shownState(subject.presence), "PLANNED");
+
+    const known = { state: "FLAPPING", cause: "flapping", silentForMs: p, watched: true } as const;
+    const restored = new Subject(timing, known);
+    assertEquals([restored.state, shownState(restored.presence)], ["UP", "FLAPPING"]);
+    for (const event of [CONNECTED, BEAT, BEAT]) restored.event(event);
+    while (restored.now < START + 30 * p) restored.wait(p).event(BEAT);
+    assertEquals(shownState(restored.presence), "UP");
   }),
 );

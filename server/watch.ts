@@ -111,7 +111,12 @@ export class Watch implements Disposable {
 
   #tellFirst(client: string, presence: Presence): void {
     const { since: at, lastHeard } = presence;
-    const nothing = { cause: undefined, downtimeMs: undefined, detectionMs: undefined };
+    const nothing = {
+      cause: undefined,
+      downtimeMs: undefined,
+      detectionMs: undefined,
+      flapping: false,
+    };
     const change = { from: undefined, to: "UP" as const, at, lastHeard, ...nothing };
     this.#options.onChange({ ...change, client, presence });
   }

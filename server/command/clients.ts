@@ -17,6 +17,7 @@ const STYLES = {
   SUSPECT: "yellow",
   DOWN: "red",
   PLANNED: "dim",
+  FLAPPING: "red",
 } as const;
 
 /** Prints the table, or its JSON. */
