@@ -53,6 +53,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
         /\b(Date|performance)\s*\.\s*now\b/,
         /\bnew\s+Date\s*(\(\s*\)|(?![\w\s(]))/,
         /\bAbortSignal\s*\.\s*timeout\b/,
+        /\bTemporal\s*\.\s*Now\b/,
         /(?<![.\w]|\bfunction )(setTimeout|setInterval)\b/,
         /\bglobalThis\s*\.\s*(setTimeout|setInterval)\b/,
       ].map((pattern) => pattern.source).join("|"),
