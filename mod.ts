@@ -52,5 +52,5 @@ export type { Backup } from "./server/backup.ts";
 export type { LobbyLimits } from "./server/lobby.ts";
 export type { InviteRequest, LogRequest, Operations } from "./server/operations.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server/server.ts";
-export type { Notice } from "./server/alarm.ts";
+export type { Notice, NoticeKind, Severity } from "./server/alert/notice.ts";
 export type { IncomingMessage, PushNotice } from "./server/parts.ts";

@@ -1,16 +1,23 @@
 /**
- * Turns changes of state into records and into what a person is told: written down first, then told. While the disk is
- * full they are told at once and wait for it here.
+ * Turns changes of state, and what the book of alerts makes of them, into records and into what a person is told: written
+ * down first, then told. While the disk is full they are told at once and wait for it here.
  *
  * @module
  */
 
 import type { Logger } from "@logtape/logtape";
 import type { Clock, Timer } from "../platform/clock.ts";
-import { alertText, evidenceOf, recoveryText } from "./alert_text.ts";
+import { AlertBook, type Condition, type KnownClient, type Moment } from "./alert/alert_book.ts";
+import { alertEvidence, noticeOf } from "./alert/alert_notice.ts";
+import type { AlertSubject } from "./alert/failure_group.ts";
+import type { Notice } from "./alert/notice.ts";
+import type { Acknowledgement, AlertCause, AlertStep, OpenAlert } from "./alert/open_alert.ts";
+import type { OverlaySet } from "./alert/overlay_set.ts";
+import { evidenceOf } from "./alert_text.ts";
+import { shownCause, shownState, type Timing } from "./presence.ts";
 import type { Roster } from "./roster.ts";
 import { type Store, StoreError } from "./store.ts";
-import type { StateRecord } from "./store_record.ts";
+import type { AlertChange, ChangeRecord, StateRecord } from "./store_record.ts";
 import type { Timeline } from "./timeline.ts";
 import type { WatchedChange } from "./watch.ts";
 
@@ -18,41 +25,41 @@ import type { WatchedChange } from "./watch.ts";
 const MAX_BATCH = 500;
 /** Changes that wait for a full disk at most; beyond that the oldest are left out. About 1 KiB each. */
 export const MAX_UNWRITTEN = 10_000;
+/** A deadline by the wall clock is looked at this often, in milliseconds. */
+const LOOK_AGAIN_MS = 60_000;
 /** How often it is tried again to write them, in milliseconds. */
 export const RETRY_MS = 5_000;
-
-/** One line for the operator. */
-export interface Notice {
-  /** Whether a client went down or came back, or the server itself has a trouble or is rid of it. */
-  kind: "alert" | "recovery" | "trouble" | "relief";
-  /** The client's name; undefined for what concerns the server itself. */
-  client: string | undefined;
-  /** The line to show. */
-  text: string;
-}
 
 /** What an {@linkcode Alarm} needs. */
 export interface AlarmOptions {
   clock: Clock;
+  timing: Timing;
   log: Logger;
   store: Store;
   roster: Roster;
   timeline: Timeline;
+  /** What operators have set. */
+  overlays: OverlaySet;
+  newId: () => string;
   /** Called once the alert or its end is on disk, or could not be written. */
   onNotice: (notice: Notice) => void;
 }
 
+/** What the server itself has to say of itself. */
+export type Announcement = Pick<Notice, "title" | "text"> & { readonly kind: "trouble" | "relief" };
+
 /** A change that is not on disk yet. */
 interface Unwritten {
   readonly name: string;
-  readonly record: StateRecord;
+  readonly record: ChangeRecord;
   /** Tells it, once. */
   readonly tell: () => void;
 }
 
-/** Records and tells every change of state. */
+/** Records and tells every change of state, and every alert. */
 export class Alarm implements AsyncDisposable {
   readonly #options: AlarmOptions;
+  readonly #book: AlertBook;
   /** In the order in which they came. */
   readonly #unwritten: Unwritten[] = [];
   #writing: Promise<void> | undefined;
@@ -60,65 +67,97 @@ export class Alarm implements AsyncDisposable {
   #retry: Timer | undefined;
   #isStuck = false;
   #leftOut = 0;
+  #due: Timer | undefined;
+  #dueAt = Infinity;
 
   /** Starts with nothing to tell. */
   constructor(options: AlarmOptions) {
     this.#options = options;
+    const { timing, overlays } = options;
+    this.#book = new AlertBook({ timing, overlays, subject: (client) => this.#subject(client) });
+  }
+
+  /** Goes on with what was open when the server stopped; clients are as they were then. */
+  restore(known: { open: OpenAlert[]; lastId: number; clients: KnownClient[] }): void {
+    const moment = this.#moment();
+    this.#book.restore(known, moment);
+    // Whoever was shut out in the last moment of the server is missed by nobody.
+    const ids = new Set(known.clients.map(({ client }) => client));
+    const gone = known.open.flatMap(({ members }) => [...members.keys()])
+      .filter((client) => !ids.has(client));
+    for (const client of new Set(gone)) void this.forget(client);
+    this.#schedule();
   }
 
   /** Handles one change: resolves when it has been told. All are recorded in the order in which they come. */
   async onChange(change: WatchedChange): Promise<void> {
-    const { clock, log, roster } = this.#options;
+    const { log, roster } = this.#options;
     const member = roster.get(change.client);
     if (member === undefined) return;
     const { name } = member.record;
-    const wall = { now: clock.now(), wall: clock.wall() };
-    const at = Math.round(wall.wall - (wall.now - change.at));
-    const lastSeen = Math.round(wall.wall - (wall.now - change.lastHeard));
-    const evidence = evidenceOf(change, { presence: change.presence, clock: wall });
-    const down = change.to === "DOWN";
-    const recovered = change.from === "DOWN" && !down;
-    const cause = change.cause ?? "";
-    // A recovery tells the cause of what is over; on record is that of the state that has begun.
-    const recordedCause = recovered ? change.presence.cause : change.cause;
-    member.record = {
-      ...member.record,
-      state: change.to,
-      cause: recordedCause,
-      stateSince: at,
-      lastSeen,
-    };
+    const moment = this.#moment();
+    const state = stateRecord(change, moment);
+    const { state: shown, cause, at, lastSeen } = state;
+    member.record = { ...member.record, state: shown, cause, stateSince: at, lastSeen };
     const { from, to } = change;
-    const { connected, plannedUntil } = change.presence;
-    const offset = wall.wall - wall.now;
-    log.info("{name}: {from} -> {to} {cause}", { name, from: from ?? "new", to, cause });
-    const notice: Notice | undefined = down
-      ? {
-        kind: "alert",
-        client: name,
-        text: alertText(name, { ...member.record, cause, connected, evidence }),
-      }
-      : recovered && to === "UP"
-      ? {
-        kind: "recovery",
-        client: name,
-        text: recoveryText(name, { cause, downtimeMs: change.downtimeMs ?? 0 }),
-      }
-      : undefined;
-    await this.#write(name, {
-      record: {
-        client: change.client,
-        state: to,
-        cause: recordedCause,
-        at,
-        lastSeen,
-        plannedUntil: plannedUntil === undefined ? undefined : Math.round(plannedUntil + offset),
-        data: stateData(change, evidence),
-        ...(down ? { open: { cause, evidence } } : {}),
-        resolve: recovered,
-      },
-      notice,
+    log.info("{name}: {from} -> {to} {cause}", {
+      name,
+      from: from ?? "new",
+      to,
+      cause: change.cause ?? "",
     });
+    await this.#handle(this.#book.presence(change, moment), { name, state, moment });
+  }
+
+  /** Notes that somebody takes care of alerts: resolves to those of them that are open once that is recorded. */
+  async acknowledge(ids: number[], acknowledgement: Acknowledgement): Promise<number[]> {
+    const steps = ids.flatMap((id) => this.#book.acknowledge(id, acknowledgement) ?? []);
+    await this.#handle(steps, { name: "an alert", moment: this.#moment() });
+    return steps.map(({ alert }) => alert.id);
+  }
+
+  /** The open alerts that a client is in. */
+  alertsOf(client: string): readonly Readonly<OpenAlert>[] {
+    return this.#book.alertsOf(client);
+  }
+
+  /** The open alert with this number. */
+  alert(id: number): Readonly<OpenAlert> | undefined {
+    return this.#book.open().find((alert) => alert.id === id);
+  }
+
+  /** Raises an alert for something that is not about presence, once. */
+  async raise(condition: Condition): Promise<void> {
+    const moment = this.#moment();
+    const name = this.#subject(condition.client)?.name ?? condition.client;
+    await this.#handle(this.#book.raise(condition, moment), { name, moment });
+  }
+
+  /** Ends what {@linkcode raise} began. */
+  async clear(client: string, cause: AlertCause): Promise<void> {
+    const moment = this.#moment();
+    const name = this.#subject(client)?.name ?? client;
+    await this.#handle(this.#book.clear(client, cause, moment), { name, moment });
+  }
+
+  /** Forgets a client before it leaves the lists; what is open only because of it ends. */
+  async forget(client: string): Promise<void> {
+    const moment = this.#moment();
+    const name = this.#subject(client)?.name ?? client;
+    await this.#handle(this.#book.forget(client, moment), { name, moment });
+  }
+
+  /** Looks again after an operator has set or ended something. */
+  async overlaysChanged(): Promise<void> {
+    await this.#tick();
+  }
+
+  /** Tells something that concerns the server itself; whoever says it has logged it. */
+  announce(announcement: Announcement): void {
+    const { clock, newId, onNotice } = this.#options;
+    const nobody = { alert: undefined, cause: undefined, clients: [], tags: [] };
+    const notice = { id: newId(), at: clock.wall(), severity: "critical" as const, ...nobody };
+    onNotice({ ...notice, ...announcement });
   }
 
   /** Writes what waits, all that can be written; never rejects. */
@@ -130,6 +169,7 @@ export class Alarm implements AsyncDisposable {
 
   /** Tries to write what waits a last time, and says how much is lost. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#unschedule();
     await this.flush();
     this.#retry?.cancel();
     const lost = this.#unwritten.length;
@@ -137,15 +177,84 @@ export class Alarm implements AsyncDisposable {
     this.#options.log.error("{lost} changes of state are lost: the disk is full", { lost });
   }
 
+  async #tick(): Promise<void> {
+    const moment = this.#moment();
+    const steps = this.#book.tick(moment);
+    await this.#dropOverlays();
+    await this.#handle(steps, { name: "an alert", moment });
+  }
+
+  /** Forgets on disk too what has run out. */
+  async #dropOverlays(): Promise<void> {
+    const { log, overlays, store, timeline } = this.#options;
+    const dropped = overlays.takeDropped();
+    if (dropped.length === 0) return;
+    try {
+      await store.removeOverlays(dropped);
+    } catch (error) {
+      // At the next start they are over again.
+      log.warn("Cannot forget what has run out: {error}", { error: String(error) });
+    }
+    await timeline.audit("overlay_over", { ids: dropped });
+  }
+
+  /** Records what has happened, and then tells it; resolves when that is done. */
+  async #handle(
+    steps: AlertStep[],
+    { name, state, moment }: { name: string; state?: StateRecord; moment: Moment },
+  ): Promise<void> {
+    const { newId } = this.#options;
+    const subject = (client: string) => this.#subject(client);
+    const context = { subject, newId, wall: moment.wall };
+    const alerts = steps.map((step) => alertChange(step, moment));
+    const notices = steps.flatMap((step) => noticeOf(step, context) ?? []);
+    this.#schedule();
+    if (state === undefined && steps.length === 0) return;
+    await this.#write(name, { record: { state, alerts }, notices });
+  }
+
+  /** Sets the timer to the book's next deadline. */
+  #schedule(): void {
+    const { clock } = this.#options;
+    const moment = this.#moment();
+    const next = this.#book.nextDeadline(moment) ?? Infinity;
+    // A deadline of the calendar is looked at again in time, as the wall clock may be set.
+    const due = Math.min(next, moment.now + LOOK_AGAIN_MS);
+    if (next === Infinity || due === this.#dueAt) {
+      if (next === Infinity) this.#unschedule();
+      return;
+    }
+    this.#unschedule();
+    this.#dueAt = due;
+    this.#due = clock.after(due - moment.now, () => {
+      this.#dueAt = Infinity;
+      void this.#tick();
+    });
+  }
+
+  #unschedule(): void {
+    this.#due?.cancel();
+    this.#dueAt = Infinity;
+  }
+
+  #moment(): Moment {
+    const { clock } = this.#options;
+    return { now: clock.now(), wall: clock.wall() };
+  }
+
+  #subject(client: string): AlertSubject | undefined {
+    return this.#options.roster.get(client)?.record;
+  }
+
   /** Resolves when the change has been told: after it has been written, unless the disk is full. */
   async #write(
     name: string,
-    { record, notice }: { record: StateRecord; notice: Notice | undefined },
+    { record, notices }: { record: ChangeRecord; notices: Notice[] },
   ): Promise<void> {
     const { promise: told, resolve } = Promise.withResolvers<void>();
     let isTold = false;
     const tell = () => {
-      if (!isTold && notice !== undefined) this.#tell(notice);
+      if (!isTold) { for (const notice of notices) this.#tell(notice); }
       isTold = true;
       resolve();
     };
@@ -165,7 +274,7 @@ export class Alarm implements AsyncDisposable {
     while (this.#unwritten.length > 0) {
       const batch = this.#unwritten.splice(0, MAX_BATCH);
       try {
-        await store.changeStates(batch.map(({ record }) => record));
+        await store.recordChanges(batch.map(({ record }) => record));
         timeline.changed();
         written += batch.length;
       } catch (error) {
@@ -184,7 +293,7 @@ export class Alarm implements AsyncDisposable {
     if (!this.#isStuck) {
       this.#options.log.error("Cannot record that {name} is {to}: {error}", {
         name: first?.name,
-        to: first?.record.state,
+        to: first?.record.state?.state ?? "changed",
         error: String(error),
       });
     }
@@ -221,13 +330,43 @@ export class Alarm implements AsyncDisposable {
   }
 }
 
-/** The fields of a `state` line of the timeline. */
-function stateData(change: WatchedChange, evidence: object): object {
+/** A change of state as it is recorded. */
+function stateRecord(change: WatchedChange, { now, wall }: Moment): StateRecord {
+  const { client, presence, to } = change;
+  const offset = wall - now;
+  const { plannedUntil } = presence;
+  const recovered = change.from === "DOWN" && to !== "DOWN";
   return {
-    state: change.to,
-    from: change.from ?? null,
-    cause: change.cause ?? null,
-    ...(change.downtimeMs === undefined ? {} : { downtime_ms: Math.round(change.downtimeMs) }),
-    ...evidence,
+    client,
+    state: shownState(presence),
+    // A recovery tells the cause of what is over; on record is that of the state that has begun.
+    cause: recovered || change.flapping ? shownCause(presence) : change.cause,
+    at: Math.round(change.at + offset),
+    lastSeen: Math.round(change.lastHeard + offset),
+    plannedUntil: plannedUntil === undefined ? undefined : Math.round(plannedUntil + offset),
+    data: {
+      state: to,
+      from: change.from ?? null,
+      cause: change.cause ?? null,
+      ...(change.flapping ? { flapping: true } : {}),
+      ...(change.downtimeMs === undefined ? {} : { downtime_ms: Math.round(change.downtimeMs) }),
+      ...evidenceOf(change, { presence, clock: { now, wall } }),
+    },
+  };
+}
+
+/** A change of an alert as it is recorded: what it is now, as it goes on changing. */
+function alertChange({ what, alert, members }: AlertStep, { wall }: Moment): AlertChange {
+  const { id, kind, cause, severity, openedAt, toldAt, scope, acknowledgement, words } = alert;
+  return {
+    at: Math.round(wall),
+    what,
+    alert: {
+      ...{ id, kind, cause, severity, scope, acknowledgement, words },
+      openedAt: Math.round(openedAt),
+      toldAt: toldAt === undefined ? undefined : Math.round(toldAt),
+    },
+    evidence: alertEvidence(alert),
+    members: members.map((member) => ({ ...member })),
   };
 }

@@ -25,7 +25,7 @@ Deno.test("an alert is on disk before a person is told", async () => {
   await using place = await begin();
   const { server } = place;
   await server.clock.advance(2.5 * P - 1);
-  const release = server.hold("changeStates");
+  const release = server.hold("recordChanges");
   await server.clock.advance(1);
   assertEquals([server.path(place.till.keyId).at(-1), server.notices], [
     "SUSPECT>DOWN silent",
@@ -39,12 +39,12 @@ Deno.test("an alert is on disk before a person is told", async () => {
 Deno.test("an alert that cannot be written is told all the same", async () => {
   await using place = await begin();
   const { server } = place;
-  server.fail("changeStates", new StoreError("Cannot use the database", { full: true }));
+  server.fail("recordChanges", new StoreError("Cannot use the database", { full: true }));
   await server.clock.advance(2.5 * P);
   await server.until(() => server.notices.length === 1);
   assertStringIncludes(server.notices[0]?.text ?? "", "ALERT till-3 is DOWN");
   assert(server.logged.some((line) => line.startsWith("Cannot record that")));
-  server.fail("changeStates", undefined);
+  server.fail("recordChanges", undefined);
 });
 
 Deno.test("an outage is one alert with its evidence, and one recovery with its downtime", async () => {
@@ -66,6 +66,8 @@ Deno.test("an outage is one alert with its evidence, and one recovery with its d
     gap_ms: null,
     jitter_ms: null,
     rtt_ms: null,
+    connected: true,
+    ongoing: 0,
   });
   const states = server.tables.events({ client: till.keyId, kinds: ["state"] })
     .map(({ data }) => data as Record<string, unknown>);
@@ -99,13 +101,15 @@ Deno.test("the record of a client that says goodbye while it is DOWN has its goo
   await server.until(() => server.tables.client(till.keyId)?.state === "PLANNED");
   const record = server.tables.client(till.keyId);
   assertEquals([record?.cause, server.tables.alerts(true)], ["said bye: reboot", []]);
-  assertEquals(server.notices.map(({ kind }) => kind), ["alert"], "nobody says that it is UP");
+  await server.until(() => server.notices.length === 2);
+  assertEquals(server.notices.map(({ title }) => title), ["till-3 is DOWN", "till-3: over"]);
+  assertStringIncludes(server.notices[1]?.text ?? "", "said bye: reboot");
 });
 
 Deno.test("changes of one client are recorded in the order in which they came", async () => {
   await using place = await begin();
   const { server, till, peer } = place;
-  const release = server.hold("changeStates");
+  const release = server.hold("recordChanges");
   await server.clock.advance(1.5 * P);
   await beat(peer);
   await peer.close();
@@ -136,14 +140,14 @@ const FULL = new StoreError("Cannot use the database", { full: true });
 Deno.test("changes that a full disk has no room for are told at once, and written in order once there is", async () => {
   await using place = await begin();
   const { server, till, peer } = place;
-  server.fail("changeStates", FULL);
+  server.fail("recordChanges", FULL);
   await server.clock.advance(3 * P);
   assertEquals(server.notices.map(({ kind }) => kind), ["alert"]);
   for (let turn = 0; turn < 2; turn++) await beat(peer);
   await server.until(() => server.notices.length === 2);
   assertEquals([states(server, till.keyId), server.tables.alerts(false)], [["UP"], []]);
   const at = server.clock.wall();
-  server.fail("changeStates", undefined);
+  server.fail("recordChanges", undefined);
   await server.clock.advance(RETRY_MS);
   await server.until(() => states(server, till.keyId).length > 1);
   assertEquals(states(server, till.keyId), ["UP", "LATE", "SUSPECT", "DOWN", "UP"]);
@@ -163,9 +167,9 @@ Deno.test("changes that a full disk has no room for are told at once, and writte
 Deno.test("a change that comes while others wait for the disk is written behind them", async () => {
   await using place = await begin();
   const { server, till, peer } = place;
-  server.fail("changeStates", FULL);
+  server.fail("recordChanges", FULL);
   await server.clock.advance(1.5 * P);
-  server.fail("changeStates", undefined);
+  server.fail("recordChanges", undefined);
   await beat(peer);
   await server.until(() => server.path(till.keyId).length === 4);
   assertEquals(states(server, till.keyId), ["UP"]);
@@ -177,11 +181,10 @@ Deno.test("a change that comes while others wait for the disk is written behind 
 Deno.test("of more changes than are kept the oldest are left out, and that is said", async () => {
   await using server = await FakeServer.start();
   const till = await server.enrol("till-3");
-  const { clock, log, roster, store, timeline } = server.parts;
+  const { roster } = server.parts;
   for (const record of server.tables.clients()) roster.admit(record);
-  const onNotice = () => {};
-  await using alarm = new Alarm({ clock, log, roster, store, timeline, onNotice });
-  server.fail("changeStates", FULL);
+  await using alarm = new Alarm({ ...server.parts, onNotice: () => {} });
+  server.fail("recordChanges", FULL);
   for (let change = 0; change < MAX_UNWRITTEN + 2; change++) {
     await alarm.onChange({
       ...{ client: till.keyId, from: "UP", to: "LATE", cause: `number ${change}` as "silent" },
@@ -190,7 +193,7 @@ Deno.test("of more changes than are kept the oldest are left out, and that is sa
       presence: newPresence(0),
     });
   }
-  server.fail("changeStates", undefined);
+  server.fail("recordChanges", undefined);
   await alarm.flush();
   const events = server.tables.events({ client: till.keyId, kinds: ["state"] });
   const causes = events.map(({ data }) => (data as { cause: string }).cause);
@@ -205,7 +208,7 @@ Deno.test("of more changes than are kept the oldest are left out, and that is sa
 Deno.test("an alarm that ends while the disk is full says how much is lost", async () => {
   const logged = await (async () => {
     await using place = await begin();
-    place.server.fail("changeStates", FULL);
+    place.server.fail("recordChanges", FULL);
     await place.server.clock.advance(1.5 * P);
     return place.server.logged;
   })();

@@ -19,6 +19,8 @@ export interface Evidence {
   jitter_ms: number | null;
   /** Usual round trip. */
   rtt_ms: number | null;
+  /** Whether its connection was still open. */
+  connected: boolean;
 }
 
 /** A time by the wall clock that lies `now - moment` milliseconds of the monotonic clock back. */
@@ -39,23 +41,36 @@ export function evidenceOf(
     gap_ms: rounded(presence.gapMs),
     jitter_ms: rounded(presence.jitterMs),
     rtt_ms: rounded(presence.roundTripMs),
+    connected: presence.connected,
   };
 }
 
 /** The line that a person reads when a client goes DOWN. */
 export function alertText(
   name: string,
-  alert: { cause: string; connected?: boolean; address: string; evidence: Evidence },
+  alert: { cause: string; address: string; evidence: Evidence },
 ): string {
-  const { cause, connected = true, address, evidence } = alert;
+  const { cause, address, evidence } = alert;
+  return `ALERT ${name} is DOWN, ${reasonText(cause, evidence)}; ${
+    factsText(evidence, address).join(", ")
+  }`;
+}
+
+/** Why a client is DOWN, in words. */
+export function reasonText(cause: string, { connected }: Pick<Evidence, "connected">): string {
   const why: Record<string, string> = {
     silent: connected
       ? "silent: its connection is open but nothing comes (network cut, machine frozen or asleep)"
       : "silent: it has not come back since this server started or stood still",
     "connection lost":
       "connection lost: it closed without a goodbye (process killed, crashed or powered off)",
-    "planned overdue": "it said it would be back by now",
+    "planned overdue": "planned overdue: it should have been back by now",
   };
+  return why[cause] ?? cause;
+}
+
+/** What is measured of a client that is DOWN, in words. */
+export function factsText(evidence: Evidence, address: string): string[] {
   const facts = [`last byte ${evidence.last_seen}`];
   if (evidence.detection_ms !== null) facts.push(`noticed after ${seconds(evidence.detection_ms)}`);
   if (evidence.gap_ms !== null) {
@@ -64,7 +79,7 @@ export function alertText(
   }
   if (evidence.rtt_ms !== null) facts.push(`round trip ${evidence.rtt_ms} ms`);
   if (address !== "") facts.push(`address ${address}`);
-  return `ALERT ${name} is DOWN, ${why[cause] ?? cause}; ${facts.join(", ")}`;
+  return facts;
 }
 
 /** The line that a person reads when it is back. */

@@ -8,6 +8,7 @@ const EVIDENCE: Evidence = {
   gap_ms: 20_000,
   jitter_ms: 12,
   rtt_ms: 0.8,
+  connected: true,
 };
 const NOTHING: Evidence = {
   last_seen: "2026-11-22T10:00:00.000Z",
@@ -15,6 +16,7 @@ const NOTHING: Evidence = {
   gap_ms: null,
   jitter_ms: null,
   rtt_ms: null,
+  connected: true,
 };
 
 Deno.test("alertText() says who, why and on what evidence", () => {
@@ -29,9 +31,8 @@ Deno.test("alertText() says who, why and on what evidence", () => {
 Deno.test("alertText() does not speak of a connection that is not there", () => {
   const text = alertText("till-3", {
     cause: "silent",
-    connected: false,
     address: "",
-    evidence: EVIDENCE,
+    evidence: { ...EVIDENCE, connected: false },
   });
   assertStringIncludes(text, "it has not come back since this server started");
 });
@@ -49,7 +50,7 @@ Deno.test("alertText() says only what is known", () => {
   });
   assertEquals(
     overdue,
-    "ALERT till-3 is DOWN, it said it would be back by now; last byte 2026-11-22T10:00:00.000Z, " +
+    "ALERT till-3 is DOWN, planned overdue: it should have been back by now; last byte 2026-11-22T10:00:00.000Z, " +
       "usually every 1.0 s",
   );
   const unknown = alertText("x", { cause: "new cause", address: "", evidence: NOTHING });
@@ -112,5 +113,6 @@ Deno.test("evidenceOf() turns monotonic moments into times of day and rounds wha
     gap_ms: 20_001,
     jitter_ms: 9.877,
     rtt_ms: null,
+    connected: false,
   });
 });

@@ -147,7 +147,7 @@ Deno.test("[HB-100] a classic client is watched for silence from its first HEART
   assertEquals(server.path(CLIENT), ["new>UP -"]);
   await server.clock.advance(2.5 * P);
   assertEquals(server.path(CLIENT).at(-1), "SUSPECT>DOWN silent");
-  assertEquals(server.notices.map(({ client }) => client), [ADDRESS]);
+  assertEquals(server.notices.map(({ clients }) => clients), [[ADDRESS]]);
   for (let turn = 0; turn < 2; turn++) await say(server, peer, "HEARTBEAT");
   assertEquals(server.path(CLIENT).at(-1), "DOWN>UP silent");
 });

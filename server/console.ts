@@ -7,7 +7,7 @@
 import { resolve } from "node:path";
 import { type LineEditor, openLineEditor } from "../platform/line_editor.ts";
 import type { Terminal } from "../platform/terminal.ts";
-import type { Notice } from "./alarm.ts";
+import type { Notice } from "./alert/notice.ts";
 import { OperationError, type Operations } from "./operations.ts";
 import type { IncomingMessage, MessageReceipt, PushNotice } from "./parts.ts";
 

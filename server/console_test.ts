@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { fakeNotice } from "./alert/fake_notice.ts";
 import type { LineEditorOptions } from "../platform/line_editor.ts";
 import { Terminal } from "../platform/terminal.ts";
 import { openConsole } from "./console.ts";
@@ -266,9 +267,10 @@ Deno.test("the end of a pipe does not end the server", async () => {
 Deno.test("the console rings for an alert and not for a recovery", async () => {
   await using place = await begin();
   place.take();
-  place.operatorConsole.onNotice({ kind: "recovery", client: "till-3", text: "RECOVERED" });
+  const notice = fakeNotice();
+  place.operatorConsole.onNotice({ ...notice, kind: "recovery" });
   assertEquals(place.take(), "");
-  place.operatorConsole.onNotice({ kind: "alert", client: "till-3", text: "ALERT" });
+  place.operatorConsole.onNotice({ ...notice, kind: "alert" });
   assertEquals(place.take(), "\x07");
 });
 

@@ -188,7 +188,7 @@ Deno.test("[HB-44] a session that stays silent is DOWN with one alert, and recov
   const { server, till, peer } = place;
   await server.clock.advance(2.5 * P);
   assertEquals(server.path(till.keyId).at(-1), "SUSPECT>DOWN silent");
-  assertEquals(server.notices.map(({ kind, client }) => [kind, client]), [["alert", "till-3"]]);
+  assertEquals(server.notices.map(({ kind, clients }) => [kind, clients]), [["alert", ["till-3"]]]);
   assertStringIncludes(server.notices[0]?.text ?? "", "ALERT till-3 is DOWN, silent");
   assertEquals(server.tables.alerts(true).length, 1);
   await handled(peer, 1);

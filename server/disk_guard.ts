@@ -9,7 +9,7 @@ import type { Logger } from "@logtape/logtape";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { quoted } from "../platform/option_value.ts";
 import { formatSize } from "../platform/quantity.ts";
-import type { Notice } from "./alarm.ts";
+import type { Announcement } from "./alarm.ts";
 import { type Ballast, BALLAST_BYTES } from "./ballast.ts";
 
 /** How often the disk is looked at, in milliseconds. */
@@ -39,7 +39,7 @@ export interface DiskChange {
   /** What is free, in bytes. */
   free: number;
   /** For the operator. */
-  notice: Notice;
+  notice: Announcement;
 }
 
 /** Whoever wants to know of changes. */
@@ -161,7 +161,10 @@ export class DiskGuard implements AsyncDisposable {
     if (condition === "well") log.warn("{text}", { text });
     else log.error("{text}", { text });
     const kind = condition === "well" ? "relief" : "trouble";
-    const change = { condition, free, notice: { kind, client: undefined, text } as const };
+    const title = condition === "well"
+      ? "The server's disk has room again"
+      : "The server's disk is full";
+    const change = { condition, free, notice: { kind, title, text } as const };
     this.#lastChange = change;
     for (const subscriber of this.#subscribers) void this.#tell(subscriber, change);
   }

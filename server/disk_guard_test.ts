@@ -41,7 +41,7 @@ class FakeDisk implements AsyncDisposable {
     });
     this.guard.subscribe(({ condition, notice }) => {
       this.changes.push(condition);
-      this.notices.push(`${notice.kind} ${notice.client ?? "-"} ${notice.text}`);
+      this.notices.push(`${notice.kind} ${notice.text}`);
       return Promise.resolve();
     });
   }
@@ -90,7 +90,7 @@ Deno.test("a disk that stays full is told of once, within seconds, with what is 
   assertEquals(disk.changes, ["full"]);
   assertStringIncludes(
     disk.notices[0] ?? "",
-    'trouble - ALERT the disk of "/data" is full (19.0 MiB',
+    'trouble ALERT the disk of "/data" is full (19.0 MiB',
   );
   assertStringIncludes(disk.notices[0] ?? "", "Make room there");
 });
@@ -157,7 +157,7 @@ Deno.test("a disk whose files go and come is told of each time", async () => {
   assertEquals(disk.changes, ["spent", "well", "spent", "well", "spent", "well"]);
   assertStringIncludes(
     disk.notices[1] ?? "",
-    'relief - RECOVERED the disk of "/data" has room again',
+    'relief RECOVERED the disk of "/data" has room again',
   );
 });
 

@@ -17,7 +17,9 @@ import { promptRawFiles } from "../platform/raw_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { type FakeDuplexOptions, fakeDuplexPair } from "../protocol/fake_duplex.ts";
 import { generateKeyPair, keyIdOf, type KeyPair, type Role } from "../protocol/mod.ts";
-import { Alarm, type Notice } from "./alarm.ts";
+import { Alarm } from "./alarm.ts";
+import type { Notice } from "./alert/notice.ts";
+import { OverlaySet } from "./alert/overlay_set.ts";
 import { Backups } from "./backup.ts";
 import { FakePeer } from "./fake_peer.ts";
 import { commitGroup, type StoreMethod } from "./group_commit.ts";
@@ -283,20 +285,24 @@ export class FakeServer implements AsyncDisposable {
     const timing = timingOf(options.intervalMs ?? 20_000);
     const timeline = new Timeline({ clock, store, log, roster });
     const onNotice = (notice: Notice) => void this.notices.push(notice);
-    const alarm = new Alarm({ clock, log, store, roster, timeline, onNotice });
+    const newId = () => uuidV7(clock);
+    const overlays = new OverlaySet();
+    const common = { clock, timing, log, store, roster, timeline, newId };
+    const alarm = new Alarm({ ...common, overlays, onNotice });
     this.#alarm = alarm;
     const onChange = (change: WatchedChange) => {
       this.changes.push(change);
       void alarm.onChange(change);
       if (change.to === "SUSPECT") roster.get(change.client)?.agent?.ping();
     };
-    const newId = () => uuidV7(clock);
     return {
       clock,
       log,
       timing,
       store,
       watch: new Watch({ clock, timing, onChange, onDoubt: (why) => void this.logged.push(why) }),
+      alarm,
+      overlays,
       roster,
       timeline,
       vault: new Vault({

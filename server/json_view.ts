@@ -6,6 +6,8 @@
  */
 
 import type { Fields } from "../protocol/mod.ts";
+import type { Severity } from "./alert/notice.ts";
+import type { AlertCore, AlertMember } from "./alert/open_alert.ts";
 import { type Presence, type PresenceState, shownCause, shownState } from "./presence.ts";
 import type { Member } from "./roster.ts";
 import type {
@@ -100,26 +102,56 @@ export interface PushView {
 export interface AlertView {
   /** Its number. */
   id: number;
-  /** `down`. */
-  kind: string;
-  /** Names of the clients. */
+  /** `down` for one machine, `group` for several that failed together, `flapping`, or `identity` for one used twice. */
+  kind: AlertCore["kind"];
+  /** Names of the clients, without those that were only late. */
   clients: string[];
   /** Whether it goes on. */
   state: "open" | "resolved";
   /** Why it was raised. */
   cause: string;
+  /** How bad it is. */
+  severity: Severity;
+  /** What its machines have in common, in words; null for a single one. */
+  scope: string | null;
   /** When it was raised. */
   opened_at: string;
+  /** When a person was first told; null while its machines are snoozed. */
+  told_at: string | null;
   /** When it ended; null while it goes on. */
   resolved_at: string | null;
   /** Who has acknowledged it. */
   acked_by: string | null;
+  /** When. */
+  acked_at: string | null;
+  /** When the acknowledgement runs out; null for never. */
+  acked_until: string | null;
   /** What was noted on it. */
   note: string | null;
   /** What it is based on. */
   evidence: Record<string, unknown>;
+  /** Its machines, one by one. */
+  machines: MachineView[];
   /** Where it was told. */
   deliveries: { channel: string; state: string }[];
+}
+
+/** One machine in an alert. */
+export interface MachineView {
+  /** Its name. */
+  name: string;
+  /** `silent` and not DOWN yet, `down`, `back`, or `left` for another reason. */
+  status: AlertMember["status"];
+  /** Why. */
+  cause: string;
+  /** When its last byte before that came. */
+  last_seen: string;
+  /** When it went DOWN; null when it was only silent. */
+  down_at: string | null;
+  /** When it was back, or left. */
+  ended_at: string | null;
+  /** From its last byte to the first one after that. */
+  downtime_ms: number | null;
 }
 
 /** One line of the timeline, as in `hbserver log --json`; its other fields depend on its kind. */
@@ -192,18 +224,39 @@ export function pushView(push: PushRecord): PushView {
 
 /** Shows one alert. */
 export function alertView(alert: AlertRecord): AlertView {
+  const { id, kind, state, cause, severity, acknowledgement, evidence, members } = alert;
   return {
-    id: alert.id,
-    kind: alert.kind,
-    clients: [alert.clientName],
-    state: alert.state,
-    cause: alert.cause,
+    ...{ id, kind, clients: namesOf(members), state, cause, severity },
+    scope: alert.scope ?? null,
     opened_at: iso(alert.openedAt),
+    told_at: isoOrNull(alert.toldAt),
     resolved_at: isoOrNull(alert.resolvedAt),
-    acked_by: null,
-    note: null,
-    evidence: alert.evidence,
+    acked_by: acknowledgement?.by ?? null,
+    acked_at: isoOrNull(acknowledgement?.at),
+    acked_until: isoOrNull(acknowledgement?.until),
+    note: acknowledgement?.note ?? null,
+    evidence,
+    machines: members.map(machineView),
     deliveries: [{ channel: "console", state: "delivered" }],
+  };
+}
+
+/** The names of those that an alert is about: who was only late is not. */
+function namesOf(members: AlertRecord["members"]): string[] {
+  const concerned = members.filter(({ status, downAt }) =>
+    status !== "left" || downAt !== undefined
+  );
+  return (concerned.length > 0 ? concerned : members).map(({ name }) => name);
+}
+
+function machineView(member: AlertRecord["members"][number]): MachineView {
+  const { name, status, cause } = member;
+  return {
+    ...{ name, status, cause },
+    last_seen: iso(member.lastSeenAt),
+    down_at: isoOrNull(member.downAt),
+    ended_at: isoOrNull(member.endedAt),
+    downtime_ms: member.downtimeMs ?? null,
   };
 }
 

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { alertView, clientView, eventView, fileView, pushView } from "./json_view.ts";
 import { newPresence } from "./presence.ts";
 import type { Member } from "./roster.ts";
-import type { ClientRecord } from "./store_record.ts";
+import type { AlertRecord, ClientRecord } from "./store_record.ts";
 
 const WALL = Date.UTC(2026, 10, 22, 10);
 const NOW = 1_000_000;
@@ -160,27 +160,37 @@ Deno.test("fileView() and pushView() say where a file to a client landed, or why
 });
 
 Deno.test("alertView() has exactly the fields of the contract, open or resolved", () => {
-  const alert = {
-    id: 7,
-    kind: "down",
-    clientName: "till-3",
-    state: "open" as const,
-    cause: "silent",
-    openedAt: WALL,
-    resolvedAt: undefined,
+  const member = {
+    ...{ client: "k1", name: "till-3", status: "down" as const, cause: "silent" as const },
+    ...{ lastSeenAt: WALL - 50_000, downAt: WALL, endedAt: undefined, downtimeMs: undefined },
+    evidence: undefined,
+  };
+  const late = { ...member, client: "k2", name: "till-4", status: "left" as const };
+  const alert: AlertRecord = {
+    ...{ id: 7, kind: "down", state: "open", cause: "silent", severity: "critical" },
+    ...{ scope: undefined, openedAt: WALL, toldAt: WALL, resolvedAt: undefined, words: undefined },
+    acknowledgement: { by: "kim", note: "on my way", at: WALL + 1_000, until: undefined },
     evidence: { gap_ms: 20_000 },
+    members: [member, { ...late, downAt: undefined, endedAt: WALL + 500 }],
+  };
+  const machine = {
+    ...{ name: "till-3", status: "down", cause: "silent" },
+    ...{ last_seen: "2026-11-22T09:59:10.000Z", down_at: "2026-11-22T10:00:00.000Z" },
+    ...{ ended_at: null, downtime_ms: null },
   };
   const view = {
-    id: 7,
-    kind: "down",
-    clients: ["till-3"],
-    state: "open",
-    cause: "silent",
-    opened_at: "2026-11-22T10:00:00.000Z",
-    resolved_at: null,
-    acked_by: null,
-    note: null,
-    evidence: { gap_ms: 20_000 },
+    ...{ id: 7, kind: "down", clients: ["till-3"], state: "open", cause: "silent" },
+    ...{ severity: "critical", scope: null, opened_at: "2026-11-22T10:00:00.000Z" },
+    ...{ told_at: "2026-11-22T10:00:00.000Z", resolved_at: null },
+    ...{ acked_by: "kim", acked_at: "2026-11-22T10:00:01.000Z", acked_until: null },
+    ...{ note: "on my way", evidence: { gap_ms: 20_000 } },
+    machines: [
+      machine,
+      {
+        ...{ ...machine, name: "till-4", status: "left", down_at: null },
+        ended_at: "2026-11-22T10:00:00.500Z",
+      },
+    ],
     deliveries: [{ channel: "console", state: "delivered" }],
   };
   assertEquals(alertView(alert), view as ReturnType<typeof alertView>);

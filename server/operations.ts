@@ -254,15 +254,16 @@ export class Operations {
 
   /** Shuts a client out and ends its sessions. */
   async revoke(who: string): Promise<{ revoked: string }> {
-    const { clock, outgoing, roster, store, timeline, watch } = this.#parts;
+    const { alarm, clock, outgoing, roster, store, timeline, watch } = this.#parts;
     const member = this.#one(who);
     const { id, name } = member.record;
-    await store.revoke(name, clock.wall());
+    await store.revoke(name);
     await timeline.audit("revoked", { client: id, name });
     const links = [...(member.agent ? [member.agent] : []), ...member.others];
     await Promise.all(links.map((link) => link.end("revoked")));
     // Last, as whatever it says until then would put it on the lists again.
     watch.forget(id);
+    await alarm.forget(id);
     roster.remove(id);
     const reason = "denied: the machine has been revoked";
     const unused = await store.dropPushes(id, { reason, at: clock.wall() });

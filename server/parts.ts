@@ -6,6 +6,8 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Clock } from "../platform/clock.ts";
+import type { Alarm } from "./alarm.ts";
+import type { OverlaySet } from "./alert/overlay_set.ts";
 import type { Backups } from "./backup.ts";
 import type { Lobby } from "./lobby.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -57,6 +59,9 @@ export interface ServerParts {
   timing: Timing;
   store: Store;
   watch: Watch;
+  alarm: Alarm;
+  /** What operators have set over the states of clients. */
+  overlays: OverlaySet;
   roster: Roster;
   timeline: Timeline;
   vault: Vault;

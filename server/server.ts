@@ -19,7 +19,9 @@ import { getLog } from "../platform/log.ts";
 import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
-import { Alarm, type Notice } from "./alarm.ts";
+import { Alarm } from "./alarm.ts";
+import type { Notice } from "./alert/notice.ts";
+import { OverlaySet } from "./alert/overlay_set.ts";
 import { Backups, DATABASE_FILE, IDENTITY_FILES } from "./backup.ts";
 import { ballastFile } from "./ballast.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
@@ -37,10 +39,9 @@ import { Lobby, type LobbyLimits, MAX_CONNECTIONS, MAX_TLS_CONNECTIONS } from ".
 import { Operations } from "./operations.ts";
 import { Outgoing, roomOn } from "./outgoing.ts";
 import type { IncomingMessage, MessageReceipt, PushNotice, ServerParts } from "./parts.ts";
-import { timingOf } from "./presence.ts";
+import { type Cause, timingOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
 import { openStore, type Store } from "./store.ts";
-import type { ClientRecord } from "./store_record.ts";
 import { Timeline } from "./timeline.ts";
 import { TransferLocks } from "./transfer_locks.ts";
 import { Vault } from "./vault.ts";
@@ -162,7 +163,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await sweepVault(parts);
   await parts.outgoing.prepare();
   await parts.outgoing.sweep(() => store.outgoingContents());
-  restore(await store.clients(), parts);
+  await restore(parts);
   startPruning(parts, stack);
   startExpiring(parts, stack);
   const listener = openPort(options, { identity, parts, stack });
@@ -270,7 +271,10 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const timing = timingOf(options.intervalMs ?? HEARTBEAT_INTERVAL_MS, options.downMs);
   const timeline = new Timeline({ clock, store, log, roster });
   const onNotice = options.onNotice ?? (() => {});
-  const alarm = stack.use(new Alarm({ clock, log, store, roster, timeline, onNotice }));
+  const newId = () => uuidV7(clock);
+  const overlays = new OverlaySet();
+  const common = { clock, timing, log, store, roster, timeline, newId };
+  const alarm = stack.use(new Alarm({ ...common, overlays, onNotice }));
   const pending = new Set<Promise<void>>();
   stack.defer(async () => {
     await timeline.flush();
@@ -290,12 +294,11 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     }),
   );
   const connections = options.plaintext === true ? MAX_CONNECTIONS : MAX_TLS_CONNECTIONS;
-  const newId = () => uuidV7(clock);
   const outgoing = join(directory.path, "outgoing");
   const { minFreeBytes, quotaBytes, maxFileBytes } = options;
   const disks = new Disks({ minFreeBytes });
   guard.subscribe(async ({ condition, free, notice }) => {
-    onNotice(notice);
+    alarm.announce(notice);
     (await disks.of(directory.path)).isClosed = condition !== "well";
     await timeline.audit(`disk_${condition}`, { free });
     if (condition === "well") await alarm.flush();
@@ -316,6 +319,8 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     timing,
     store,
     watch,
+    alarm,
+    overlays,
     roster,
     timeline,
     vault,
@@ -336,7 +341,16 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
 }
 
 /** Puts the clients on record under watch: each has some time to come back (HB-47). */
-function restore(records: ClientRecord[], { clock, roster, watch }: ServerParts): void {
+async function restore(
+  { alarm, clock, overlays, roster, store, watch }: ServerParts,
+): Promise<void> {
+  const records = await store.clients();
+  for (const overlay of await store.overlays()) overlays.add(overlay);
+  const clients = records.map(({ id, state, cause, lastSeen, stateSince }) => {
+    const lastSeenAt = lastSeen ?? stateSince;
+    return { client: id, state, cause: cause as Cause | undefined, lastSeenAt };
+  });
+  alarm.restore({ ...await store.openAlerts(), clients });
   for (const record of records) {
     roster.admit(record);
     const silentForMs = Math.max(0, clock.wall() - (record.lastSeen ?? clock.wall()));
@@ -345,7 +359,7 @@ function restore(records: ClientRecord[], { clock, roster, watch }: ServerParts)
     const { plannedUntil } = record;
     watch.restore(record.id, {
       state: record.state,
-      cause: record.cause as never,
+      cause: record.cause as Cause | undefined,
       silentForMs,
       plannedForMs: plannedUntil === undefined ? undefined : plannedUntil - clock.wall(),
       watched,

@@ -116,18 +116,13 @@ export class StoreClients extends StoreStatements {
   }
 
   /** Shuts a client out, by name; its record, or null when there is no such client. */
-  revoke(name: string, now: number): ClientRecord | null {
+  revoke(name: string): ClientRecord | null {
     const row = this.get(
       "SELECT * FROM client WHERE name = ? COLLATE NOCASE AND revoked = 0",
       name,
     );
     if (row === undefined) return null;
     this.run("UPDATE client SET revoked = 1 WHERE id = ?", row.id as string);
-    this.run(
-      "UPDATE alert SET state = 'resolved', resolved_at = ? WHERE client = ? AND state = 'open'",
-      now,
-      row.id as string,
-    );
     return toClient(row);
   }
 

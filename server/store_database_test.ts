@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { openDatabase } from "../platform/database.ts";
+import { fakeAlertChange } from "./alert/fake_alert.ts";
 import {
   DAY,
   enrol,
@@ -105,15 +106,16 @@ for (const [age, at] of AGES) {
   Deno.test(`prune() removes alerts that are over and none that is open: ${age}`, () => {
     using place = openFakeStore();
     const { store } = place;
-    const change = { cause: "silent", lastSeen: at, at, data: {} };
-    const open_ = { open: { cause: "silent", evidence: {} } };
-    for (const [client, name] of [["k1", "till-1"], ["k2", "till-2"]] as const) {
+    const state = { cause: "silent", lastSeen: at, at, data: {} };
+    for (const [client, name, id] of [["k1", "till-1", 1], ["k2", "till-2", 2]] as const) {
       enrolled(store, client, name);
-      store.changeState({ ...change, client, state: "DOWN", ...open_ });
+      const alerts = [fakeAlertChange({ id, client, at })];
+      store.recordChanges([{ state: { ...state, client, state: "DOWN" }, alerts }]);
     }
-    store.changeState({ ...change, client: "k1", state: "UP", resolve: true });
+    const over = fakeAlertChange({ id: 1, client: "k1", at, what: "resolved" });
+    store.recordChanges([{ state: { ...state, client: "k1", state: "UP" }, alerts: [over] }]);
     while (store.prune(NOW) > 0);
-    const left = store.alerts(false).map(({ clientName, state }) => `${clientName} ${state}`);
+    const left = store.alerts(false).map(({ members, state }) => `${members[0]?.name} ${state}`);
     assertEquals(left, goes ? ["till-2 open"] : ["till-1 resolved", "till-2 open"]);
     assertEquals(store.events({ kinds: ["state"] }).length, goes ? 0 : 3);
   });
@@ -152,7 +154,7 @@ Deno.test("the store takes names, texts and tags as data, whatever stands in the
   assertEquals(record.tags, [nasty]);
   store.receiveMessage({ id: "m1", client: "k1", sentAt: NOW, at: NOW, text: nasty });
   assertEquals(store.events({ kinds: ["message"] })[0]?.message?.text, nasty);
-  assertEquals(store.revoke(nasty, NOW), null);
+  assertEquals(store.revoke(nasty), null);
   queue(store, "k1", nasty, "m2");
   assertEquals(store.waitingMessages("k1")[0]?.text, nasty);
 });

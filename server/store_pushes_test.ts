@@ -40,7 +40,7 @@ Deno.test("settlePush() ends a wait once, and says when nobody waits for the cop
   const refused = { state: "refused" as const, reason: "denied: no", at: NOW };
   assertEquals(store.settlePush("k2", { id: "p2", ...refused })?.unused, true);
   assertEquals(store.outgoingContents(), ["c2"]);
-  store.revoke("till-5", NOW);
+  store.revoke("till-5");
   assertEquals(store.outgoingContents(), []);
   assertEquals(store.dropPushes("k3", { reason: "denied: revoked", at: NOW }), ["c2"]);
   assertEquals(store.pushStates(["p3", "p1", "none"]).map(({ id, state }) => [id, state]), [

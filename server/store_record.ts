@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AlertCore, AlertMember, AlertStep } from "./alert/open_alert.ts";
 import type { PresenceState } from "./presence.ts";
 
 /** How a client is known: by its proof, by what it claims on an open server, or by its address. */
@@ -139,10 +140,23 @@ export interface StateRecord {
   plannedUntil?: number | undefined;
   /** The fields of its line of the timeline. */
   data: object;
-  /** The alert that it opens. */
-  open?: { cause: string; evidence: object };
-  /** Whether it ends the open alert. */
-  resolve?: boolean;
+}
+
+/** A change of an alert, as it is recorded. */
+export interface AlertChange {
+  at: number;
+  what: AlertStep["what"];
+  /** As it is after the change. */
+  alert: AlertCore;
+  evidence: object;
+  /** The machines in it that have changed. */
+  members: AlertMember[];
+}
+
+/** What belongs together: a change of state, what follows from it for alerts. */
+export interface ChangeRecord {
+  state?: StateRecord | undefined;
+  alerts: AlertChange[];
 }
 
 /** A file of the data directory as it is kept in a backup. */
@@ -151,16 +165,12 @@ export interface ServerFile {
   content: string;
 }
 
-/** One alert. */
-export interface AlertRecord {
-  id: number;
-  kind: string;
-  clientName: string;
+/** One alert, with the names of its clients. */
+export interface AlertRecord extends AlertCore {
   state: "open" | "resolved";
-  cause: string;
-  openedAt: number;
   resolvedAt: number | undefined;
   evidence: Record<string, unknown>;
+  members: (AlertMember & { name: string })[];
 }
 
 /** The kinds of lines of a timeline. */

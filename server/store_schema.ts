@@ -173,4 +173,62 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
   ) STRICT;
   CREATE INDEX file_at ON file (at);
   `,
+}, {
+  name: "alerts of several clients, and what operators set",
+  sql: `
+  CREATE TABLE new_alert (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL CHECK (kind IN ('down', 'group', 'flapping', 'identity')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'resolved')),
+    cause TEXT NOT NULL,
+    severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+    scope TEXT,
+    title TEXT,
+    words TEXT,
+    opened_at INTEGER NOT NULL,
+    told_at INTEGER,
+    acked_at INTEGER,
+    acked_by TEXT,
+    acked_until INTEGER,
+    note TEXT,
+    resolved_at INTEGER,
+    evidence TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE alert_client (
+    alert INTEGER NOT NULL REFERENCES new_alert (id) ON DELETE CASCADE,
+    client TEXT NOT NULL REFERENCES client (id),
+    status TEXT NOT NULL CHECK (status IN ('silent', 'down', 'back', 'left')),
+    cause TEXT NOT NULL,
+    last_seen INTEGER NOT NULL,
+    down_at INTEGER,
+    ended_at INTEGER,
+    downtime_ms INTEGER,
+    evidence TEXT,
+    PRIMARY KEY (alert, client)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO new_alert
+    (id, kind, state, cause, severity, opened_at, told_at, resolved_at, evidence)
+    SELECT id, kind, state, cause, 'critical', opened_at, opened_at, resolved_at, evidence FROM alert;
+  INSERT INTO alert_client (alert, client, status, cause, last_seen, down_at, ended_at, evidence)
+    SELECT id, client, CASE state WHEN 'open' THEN 'down' ELSE 'back' END, cause,
+      coalesce(unixepoch(evidence ->> 'last_seen') * 1000, opened_at), opened_at, resolved_at, evidence
+    FROM alert;
+  DROP TABLE alert;
+  ALTER TABLE new_alert RENAME TO alert;
+  CREATE INDEX alert_open ON alert (id) WHERE state = 'open';
+
+  CREATE TABLE overlay (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL CHECK (kind IN ('maintenance', 'plan', 'snooze')),
+    client TEXT REFERENCES client (id),
+    tag TEXT,
+    at INTEGER NOT NULL,
+    ends_at INTEGER,
+    until_back INTEGER NOT NULL,
+    weekly TEXT,
+    zone TEXT,
+    by TEXT NOT NULL,
+    note TEXT
+  ) STRICT;
+  `,
 }];

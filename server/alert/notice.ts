@@ -26,6 +26,7 @@ export type NoticeKind =
 export interface Notice {
   /** UUIDv7; the same at every attempt and on every channel, so that a receiver can drop what it has already. */
   readonly id: string;
+  /** What it tells. */
   readonly kind: NoticeKind;
   /** A recovery is as bad as what is over. */
   readonly severity: Severity;

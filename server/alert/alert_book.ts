@@ -1,0 +1,626 @@
+/**
+ * Decides what is an alert: which machines it is about, when a person is told, and when it is over. Pure: whoever drives it
+ * hands the time in, and asks for the next deadline.
+ *
+ * An alert opens at the moment at which its first machine is DOWN. All machines that have been silent since about the same
+ * moment and share a tag or a network with it are in it from the start; when they are half of all that were present, this
+ * server or its network is the suspect. Nothing is held back, so that grouping costs no detection time.
+ *
+ * @module
+ */
+
+import { type Evidence, evidenceOf } from "../alert_text.ts";
+import type { Cause, PresenceState, Timing } from "../presence.ts";
+import type { WatchedChange } from "../watch.ts";
+import {
+  type AlertSubject,
+  areRelated,
+  beganTogether,
+  commonScope,
+  isServerSuspect,
+  type Onset,
+} from "./failure_group.ts";
+import {
+  type Acknowledgement,
+  type AlertCause,
+  type AlertMember,
+  type AlertStep,
+  isOngoing,
+  ongoing,
+  type OpenAlert,
+  type UpdateReason,
+} from "./open_alert.ts";
+import type { Severity } from "./notice.ts";
+import type { OverlaySet } from "./overlay_set.ts";
+
+/** Time for joining machines to add up before they are told of, in intervals (10 s at 20 s). */
+const UPDATE_INTERVALS = 0.5;
+/** Time in which nobody else of an alert has come back until those that have are told of, in intervals (2 min at 20 s). */
+const SETTLE_INTERVALS = 6;
+/** Alerts of machines within {@linkcode STORM_INTERVALS} after which further ones are one alert together. */
+const STORM_ALERTS = 3;
+/** The span for {@linkcode STORM_ALERTS}, and the quiet that ends a storm, in intervals (5 min at 20 s). */
+const STORM_INTERVALS = 15;
+/** Time between two notices of a storm that goes on, in intervals (1 min at 20 s). */
+const STORM_UPDATE_INTERVALS = 3;
+
+/** A moment, by both clocks in milliseconds. */
+export interface Moment {
+  /** Monotonic. */
+  readonly now: number;
+  /** Since 1970. */
+  readonly wall: number;
+}
+
+/** What an {@linkcode AlertBook} needs. */
+export interface AlertBookOptions {
+  timing: Timing;
+  /** The client with this id; undefined when it is not on the lists any more. */
+  subject: (client: string) => AlertSubject | undefined;
+  /** What operators have set. */
+  overlays: OverlaySet;
+}
+
+/** A client as it was when the server stopped. */
+export interface KnownClient {
+  readonly client: string;
+  readonly state: PresenceState;
+  readonly cause: Cause | undefined;
+  /** When its last byte came, in milliseconds since 1970. */
+  readonly lastSeenAt: number;
+}
+
+/** What the book remembers of one client. */
+interface Track {
+  state: PresenceState;
+  cause: Cause | undefined;
+  onset: Onset;
+  lastSeenAt: number;
+  evidence: Evidence | undefined;
+  alert: OpenAlert | undefined;
+  /** DOWN or FLAPPING without an alert: it gets one when nothing mutes it any more, not before this monotonic moment. */
+  untoldFrom: number | undefined;
+}
+
+/** Something that somebody else finds wrong with a client. */
+export interface Condition {
+  readonly client: string;
+  readonly cause: AlertCause;
+  readonly severity: Severity;
+  readonly title: string;
+  readonly text: string;
+}
+
+/** All open alerts of one server. */
+export class AlertBook {
+  readonly #options: AlertBookOptions;
+  readonly #tracks = new Map<string, Track>();
+  readonly #open = new Map<number, OpenAlert>();
+  /** Openings within the span of a storm, on the monotonic clock. */
+  #openings: number[] = [];
+  /** Number of the last alert. */
+  #lastId = 0;
+
+  /** Starts without alerts. */
+  constructor(options: AlertBookOptions) {
+    this.#options = options;
+  }
+
+  /** All open alerts, in the order in which they were raised. */
+  open(): OpenAlert[] {
+    return [...this.#open.values()];
+  }
+
+  /** The open alerts that a client is in. */
+  alertsOf(client: string): OpenAlert[] {
+    return this.open().filter(({ members }) => {
+      const member = members.get(client);
+      return member !== undefined && isOngoing(member);
+    });
+  }
+
+  /** Takes over what was open when the server stopped; clients have until `comeBackMs` to come back. */
+  restore(
+    { open, lastId, clients }: {
+      open: readonly OpenAlert[];
+      lastId: number;
+      clients: readonly KnownClient[];
+    },
+    at: Moment,
+  ): void {
+    this.#lastId = Math.max(this.#lastId, lastId);
+    for (const alert of open) {
+      this.#open.set(alert.id, alert);
+      const isWaiting = [...alert.members.values()].some(({ status }) => status === "back");
+      if (isWaiting) alert.settleAt = at.now + this.#span(SETTLE_INTERVALS);
+    }
+    for (const { client, state, cause, lastSeenAt } of clients) {
+      const alert = open.find(({ kind, members }) => kind !== "identity" && members.has(client));
+      const isUntold = (state === "DOWN" || state === "FLAPPING") && alert === undefined;
+      this.#tracks.set(client, {
+        ...{ state, cause, lastSeenAt, alert, evidence: undefined },
+        onset: { from: at.now, to: at.now },
+        untoldFrom: isUntold ? at.now + this.#options.timing.comeBackMs : undefined,
+      });
+    }
+  }
+
+  /** Takes one change of a client's state. */
+  presence(change: WatchedChange, at: Moment): AlertStep[] {
+    const track = this.#note(change, at);
+    if (change.flapping) return [];
+    if (change.to === "FLAPPING") return this.#flap(change.client, { track, at });
+    if (change.from === "FLAPPING") return this.#calm(change, { track, at });
+    if (change.to === "DOWN") return this.#down(change.client, { track, at });
+    if (change.to === "UP" || change.to === "PLANNED") return this.#end(change, { track, at });
+    return [];
+  }
+
+  /** Does whatever is due. */
+  tick(at: Moment): AlertStep[] {
+    this.#options.overlays.dropOver(at.wall);
+    const steps: AlertStep[] = [];
+    for (const alert of this.open()) {
+      const { until } = alert.acknowledgement ?? {};
+      if (until !== undefined && until <= at.wall) {
+        alert.acknowledgement = undefined;
+        steps.push(this.#update(alert, { members: [], reason: "acknowledgement over", at }));
+      }
+      if ((alert.settleAt ?? Infinity) <= at.now) steps.push(...this.#settle(alert, at));
+      if ((alert.updateAt ?? Infinity) <= at.now) {
+        alert.updateAt = undefined;
+        const reason = alert.pending ?? "grew";
+        steps.push(this.#update(alert, { members: [], reason, at }));
+      } else if (alert.pending !== undefined && alert.updateAt === undefined) {
+        if (!this.#isSnoozed(alert, at)) {
+          steps.push(this.#update(alert, { members: [], reason: alert.pending, at }));
+        }
+      }
+    }
+    return [...steps, ...this.#tellUntold(at)];
+  }
+
+  /** When {@linkcode tick} must be called, on the monotonic clock; undefined when time alone changes nothing. */
+  nextDeadline(at: Moment): number | undefined {
+    let next = Infinity;
+    const byWall = (wall: number | undefined) => {
+      if (wall !== undefined) next = Math.min(next, at.now + Math.max(0, wall - at.wall));
+    };
+    for (const { acknowledgement, settleAt, updateAt } of this.#open.values()) {
+      next = Math.min(next, settleAt ?? Infinity, updateAt ?? Infinity);
+      byWall(acknowledgement?.until);
+    }
+    for (const [client, { untoldFrom }] of this.#tracks) {
+      if (untoldFrom !== undefined && !this.#isMuted(client, at)) next = Math.min(next, untoldFrom);
+    }
+    byWall(this.#options.overlays.nextTurn(at.wall));
+    return next === Infinity ? undefined : next;
+  }
+
+  /** Notes that somebody takes care of an alert; undefined when it is not open. */
+  acknowledge(id: number, acknowledgement: Acknowledgement): AlertStep | undefined {
+    const alert = this.#open.get(id);
+    if (alert === undefined) return undefined;
+    alert.acknowledgement = acknowledgement;
+    return { what: "changed", alert, members: [], tell: undefined };
+  }
+
+  /** Raises an alert for something that is not about presence, unless there is one already. */
+  raise(condition: Condition, at: Moment): AlertStep[] {
+    const { client, cause, severity, title, text } = condition;
+    const known = this.#raised(client, cause);
+    const words = { title, text };
+    if (known !== undefined) {
+      if (known.words?.text === text) return [];
+      known.words = words;
+      return [this.#update(known, { members: [], reason: "grew", at })];
+    }
+    const alert = this.#newAlert({ kind: "identity", cause, severity, words }, at);
+    const member = newMember({ client, status: "down", cause, lastSeenAt: at.wall });
+    alert.members.set(client, { ...member, downAt: at.wall });
+    return [this.#opened(alert, at)];
+  }
+
+  /** Ends what {@linkcode raise} began. */
+  clear(client: string, cause: AlertCause, at: Moment): AlertStep[] {
+    const alert = this.#raised(client, cause);
+    if (alert === undefined) return [];
+    const member = leave(alert, client, { status: "back", wall: at.wall });
+    return [this.#resolve(alert, { members: member === undefined ? [] : [member], at })];
+  }
+
+  /** Forgets a client that is not on the lists any more. */
+  forget(client: string, at: Moment): AlertStep[] {
+    this.#tracks.delete(client);
+    return this.alertsOf(client).flatMap((alert) => {
+      const member = leave(alert, client, { status: "left", wall: at.wall });
+      return this.#afterLeaving(alert, { members: member === undefined ? [] : [member], at });
+    });
+  }
+
+  /** Tells what was kept back for a snooze or a maintenance that an operator has just ended, or that time has. */
+  #tellUntold(at: Moment): AlertStep[] {
+    const due = [...this.#tracks].filter(([client, { untoldFrom }]) =>
+      untoldFrom !== undefined && untoldFrom <= at.now && !this.#isMuted(client, at)
+    );
+    const steps: AlertStep[] = [];
+    for (const [client, track] of due) {
+      // Those before it may have taken it in.
+      if (track.untoldFrom === undefined) continue;
+      track.untoldFrom = undefined;
+      steps.push(
+        ...(track.state === "FLAPPING"
+          ? this.#flap(client, { track, at })
+          : this.#down(client, { track, at })),
+      );
+    }
+    return steps;
+  }
+
+  #note(change: WatchedChange, at: Moment): Track {
+    const { client, presence, lastHeard } = change;
+    const { lostAt } = presence;
+    const silentTo = lastHeard + this.#options.timing.intervalMs;
+    const known = this.#tracks.get(client);
+    const track: Track = known ?? {
+      ...{ state: "UP", cause: undefined, lastSeenAt: at.wall, evidence: undefined },
+      ...{ onset: { from: lastHeard, to: silentTo }, alert: undefined, untoldFrom: undefined },
+    };
+    if (known === undefined) this.#tracks.set(client, track);
+    // Hidden by FLAPPING: what is believed stays that.
+    if (!change.flapping) track.state = change.to;
+    track.cause = presence.cause;
+    track.lastSeenAt = Math.round(at.wall - (at.now - lastHeard));
+    // A close that comes while nothing was missing yet says exactly when the trouble began.
+    if (change.to === "LATE") track.onset = { from: lastHeard, to: silentTo };
+    else if (change.to === "SUSPECT" && change.from === "UP") {
+      track.onset = lostAt === undefined
+        ? { from: lastHeard, to: silentTo }
+        : { from: lostAt, to: lostAt };
+    }
+    if (change.to === "DOWN") track.evidence = evidenceOf(change, { presence, clock: at });
+    return track;
+  }
+
+  #down(client: string, { track, at }: { track: Track; at: Moment }): AlertStep[] {
+    const { alert, evidence } = track;
+    if (alert !== undefined) {
+      const member = this.#member(client, { track, status: "down", at });
+      alert.members.set(client, member);
+      return [{ what: "changed", alert, members: [member], tell: undefined }];
+    }
+    if (this.#isMuted(client, at)) {
+      track.untoldFrom = at.now;
+      return [];
+    }
+    const cause = this.#causeOf(client, { track, at });
+    const joined = this.#joinable(client, { track, at });
+    if (joined !== undefined) return [this.#join(joined, { client, track, at })];
+    const companions = this.#companions(client, { track, at });
+    const isServer = isServerSuspect(companions.length, this.#present().length);
+    const members = isServer
+      ? companions
+      : companions.filter((other) => other === client || this.#areRelated(client, other));
+    const kind = members.length > 1 ? "group" : "down";
+    const opened = this.#newAlert({
+      kind,
+      cause: isServer ? "server suspect" : cause,
+      severity: "critical",
+    }, at);
+    opened.onset = evidence === undefined ? undefined : track.onset;
+    for (const id of members) {
+      const other = this.#tracks.get(id);
+      if (other === undefined) continue;
+      const status = id === client ? "down" : "silent";
+      opened.members.set(id, this.#member(id, { track: other, status, at }));
+      other.alert = opened;
+    }
+    opened.scope = this.#scope(opened);
+    if (this.#isStorm(at)) opened.stormUntil = at.now + this.#span(STORM_INTERVALS);
+    return [this.#opened(opened, at)];
+  }
+
+  /** The client and all that have been silent since the same time, and are in no alert. */
+  #companions(client: string, { track, at }: { track: Track; at: Moment }): string[] {
+    const { intervalMs } = this.#options.timing;
+    const found = [client];
+    for (const [id, other] of this.#tracks) {
+      if (id === client || other.alert !== undefined) continue;
+      const isSilent = other.state === "LATE" || other.state === "SUSPECT" ||
+        (other.state === "DOWN" && other.untoldFrom !== undefined && other.untoldFrom <= at.now);
+      if (!isSilent || this.#isMuted(id, at)) continue;
+      if (beganTogether(track.onset, other.onset, intervalMs)) found.push(id);
+    }
+    for (const id of found) {
+      const other = this.#tracks.get(id);
+      if (other?.state === "DOWN") other.untoldFrom = undefined;
+    }
+    return found;
+  }
+
+  /** The clients of which a sign of life is expected. */
+  #present(): string[] {
+    return [...this.#tracks].filter(([, { state, alert, untoldFrom }]) =>
+      state === "UP" || state === "LATE" || state === "SUSPECT" || state === "FLAPPING" ||
+      (state === "DOWN" && alert === undefined && untoldFrom === undefined)
+    ).map(([client]) => client);
+  }
+
+  /** The open alert that a machine belongs to which has just gone DOWN. */
+  #joinable(client: string, { track, at }: { track: Track; at: Moment }): OpenAlert | undefined {
+    const { intervalMs } = this.#options.timing;
+    return this.open().find((alert) => {
+      if (alert.kind !== "down" && alert.kind !== "group") return false;
+      if ((alert.stormUntil ?? -Infinity) > at.now) return true;
+      const { onset, cause, members } = alert;
+      if (onset === undefined || !beganTogether(onset, track.onset, intervalMs)) return false;
+      return cause === "server suspect" ||
+        [...members.keys()].some((other) => this.#areRelated(client, other));
+    });
+  }
+
+  #join(
+    alert: OpenAlert,
+    { client, track, at }: { client: string; track: Track; at: Moment },
+  ): AlertStep {
+    const member = this.#member(client, { track, status: "down", at });
+    alert.members.set(client, member);
+    track.alert = alert;
+    alert.kind = "group";
+    const failed = ongoing(alert).length;
+    const others = this.#present().filter((id) => !alert.members.has(id)).length;
+    if (isServerSuspect(failed, failed + others)) alert.cause = "server suspect";
+    alert.scope = this.#scope(alert);
+    const isStorm = alert.stormUntil !== undefined;
+    if (isStorm) alert.stormUntil = at.now + this.#span(STORM_INTERVALS);
+    alert.updateAt ??= at.now + this.#span(isStorm ? STORM_UPDATE_INTERVALS : UPDATE_INTERVALS);
+    return { what: "changed", alert, members: [member], tell: undefined };
+  }
+
+  /** A client is back, was only late, or has said goodbye. */
+  #end(change: WatchedChange, { track, at }: { track: Track; at: Moment }): AlertStep[] {
+    const { client, from, to } = change;
+    track.untoldFrom = undefined;
+    const isBack = to === "UP" && (from === "DOWN" || from === "PLANNED");
+    if (isBack) this.#options.overlays.dropUntilBack(client, this.#options.subject(client));
+    const { alert } = track;
+    const member = alert?.members.get(client);
+    if (alert === undefined || member === undefined || !isOngoing(member)) return [];
+    member.endedAt = at.wall;
+    member.downtimeMs = change.downtimeMs;
+    if (member.status === "down" && to === "UP") {
+      member.status = "back";
+      if (ongoing(alert).length > 0) {
+        alert.settleAt = at.now + this.#span(SETTLE_INTERVALS);
+        return [{ what: "changed", alert, members: [member], tell: undefined }];
+      }
+      return [this.#resolve(alert, { members: [member], at })];
+    }
+    leave(alert, client, { status: "left", wall: at.wall });
+    member.cause = change.presence.cause ?? member.cause;
+    track.alert = undefined;
+    return this.#afterLeaving(alert, { members: [member], at });
+  }
+
+  /** A machine is not in its alert any more, though not because it came back. */
+  #afterLeaving(
+    alert: OpenAlert,
+    { members, at }: { members: AlertMember[]; at: Moment },
+  ): AlertStep[] {
+    const rest = ongoing(alert);
+    if (rest.length === 0) return [this.#resolve(alert, { members, at })];
+    const present = this.#present().filter((id) => !alert.members.has(id)).length + rest.length;
+    if (alert.cause === "server suspect" && !isServerSuspect(rest.length, present)) {
+      alert.cause = rest.find(({ status }) => status === "down")?.cause ?? "silent";
+      alert.pending = "not the server";
+      alert.updateAt = at.now + this.#span(UPDATE_INTERVALS);
+    }
+    return [{ what: "changed", alert, members, tell: undefined }];
+  }
+
+  /** Those that are back have an end, and the others go on. */
+  #settle(alert: OpenAlert, at: Moment): AlertStep[] {
+    alert.settleAt = undefined;
+    const back = [...alert.members.values()].filter(({ status }) => status === "back");
+    if (back.length === 0) return [];
+    const step = this.#update(alert, { members: back, reason: "partly back", at });
+    for (const { client } of back) {
+      alert.members.delete(client);
+      const track = this.#tracks.get(client);
+      if (track?.alert === alert) track.alert = undefined;
+    }
+    return [step];
+  }
+
+  #flap(client: string, { track, at }: { track: Track; at: Moment }): AlertStep[] {
+    const { alert } = track;
+    const isAlone = alert !== undefined &&
+      ongoing(alert).every((member) => member.client === client);
+    if (alert !== undefined && isAlone) {
+      alert.kind = "flapping";
+      alert.cause = "flapping";
+      alert.severity = "warning";
+      const member = this.#member(client, { track, status: "down", at });
+      alert.members.set(client, member);
+      return [this.#update(alert, { members: [member], reason: "flapping", at })];
+    }
+    if (this.#isMuted(client, at)) {
+      track.untoldFrom = at.now;
+      return [];
+    }
+    const steps: AlertStep[] = [];
+    if (alert !== undefined) {
+      const member = leave(alert, client, { status: "left", wall: at.wall });
+      steps.push(...this.#afterLeaving(alert, { members: member ? [member] : [], at }));
+    }
+    const opened = this.#newAlert(
+      { kind: "flapping", cause: "flapping", severity: "warning" },
+      at,
+    );
+    opened.members.set(client, this.#member(client, { track, status: "down", at }));
+    track.alert = opened;
+    return [...steps, this.#opened(opened, at)];
+  }
+
+  /** A client has stopped flapping, in whatever state it is now. */
+  #calm(change: WatchedChange, { track, at }: { track: Track; at: Moment }): AlertStep[] {
+    const { client, to } = change;
+    const { alert } = track;
+    if (to !== "DOWN") {
+      track.untoldFrom = undefined;
+      if (alert === undefined) return [];
+      const status = to === "PLANNED" ? "left" : "back";
+      const member = leave(alert, client, { status, wall: at.wall });
+      track.alert = undefined;
+      return [this.#resolve(alert, { members: member === undefined ? [] : [member], at })];
+    }
+    if (alert === undefined) return this.#down(client, { track, at });
+    alert.kind = "down";
+    alert.severity = "critical";
+    alert.cause = track.cause ?? "silent";
+    const member = this.#member(client, { track, status: "down", at });
+    alert.members.set(client, member);
+    return [this.#update(alert, { members: [member], reason: "down for good", at })];
+  }
+
+  #newAlert(
+    about: Pick<OpenAlert, "kind" | "cause" | "severity"> & Partial<Pick<OpenAlert, "words">>,
+    at: Moment,
+  ): OpenAlert {
+    const alert: OpenAlert = {
+      ...{ id: ++this.#lastId, ...about, words: about.words, openedAt: at.wall },
+      ...{ toldAt: undefined, scope: undefined, acknowledgement: undefined },
+      ...{ members: new Map(), onset: undefined, stormUntil: undefined },
+      ...{ updateAt: undefined, settleAt: undefined, pending: undefined },
+    };
+    this.#open.set(alert.id, alert);
+    return alert;
+  }
+
+  #opened(alert: OpenAlert, at: Moment): AlertStep {
+    this.#openings.push(at.now);
+    const members = [...alert.members.values()];
+    return { what: "opened", alert, members, tell: this.#tell(alert, { reason: "grew", at }) };
+  }
+
+  /** Whether so many alerts have been opened that further machines are one alert together. */
+  #isStorm(at: Moment): boolean {
+    const since = at.now - this.#span(STORM_INTERVALS);
+    this.#openings = this.#openings.filter((opening) => opening > since);
+    return this.#openings.length >= STORM_ALERTS;
+  }
+
+  #update(
+    alert: OpenAlert,
+    { members, reason, at }: { members: AlertMember[]; reason: UpdateReason; at: Moment },
+  ): AlertStep {
+    return { what: "changed", alert, members, tell: this.#tell(alert, { reason, at }) };
+  }
+
+  /** What is told now; what a snooze keeps back is told at its end. */
+  #tell(
+    alert: OpenAlert,
+    { reason, at }: { reason: UpdateReason; at: Moment },
+  ): AlertStep["tell"] {
+    if (this.#isSnoozed(alert, at)) {
+      alert.pending = alert.toldAt === undefined ? "snooze over" : reason;
+      return undefined;
+    }
+    alert.pending = undefined;
+    alert.updateAt = undefined;
+    if (alert.toldAt !== undefined) return { kind: "update", reason };
+    alert.toldAt = at.wall;
+    return { kind: "alert", reason: undefined };
+  }
+
+  /** Ends an alert as a whole; a person is told of its end when one was told of it. */
+  #resolve(
+    alert: OpenAlert,
+    { members, at }: { members: AlertMember[]; at: Moment },
+  ): AlertStep {
+    this.#open.delete(alert.id);
+    for (const client of alert.members.keys()) {
+      const track = this.#tracks.get(client);
+      if (track?.alert === alert) track.alert = undefined;
+    }
+    for (const member of members) member.endedAt ??= at.wall;
+    const isTold = alert.toldAt !== undefined;
+    const tell = isTold ? { kind: "recovery" as const, reason: undefined } : undefined;
+    return { what: "resolved", alert, members, tell };
+  }
+
+  #member(
+    client: string,
+    { track, status, at }: { track: Track; status: "silent" | "down"; at: Moment },
+  ): AlertMember {
+    const cause = track.state === "FLAPPING" ? "flapping" : this.#causeOf(client, { track, at });
+    const { lastSeenAt, evidence } = track;
+    const member = newMember({ client, status, cause, lastSeenAt });
+    if (status === "down") Object.assign(member, { downAt: at.wall, evidence });
+    return member;
+  }
+
+  #causeOf(client: string, { track, at }: { track: Track; at: Moment }): AlertCause {
+    const { overlays, subject } = this.#options;
+    const isOverdue = overlays.wasPlanned(client, { subject: subject(client), wall: at.wall });
+    return isOverdue ? "planned overdue" : track.cause ?? "silent";
+  }
+
+  #scope(alert: OpenAlert): string | undefined {
+    const { subject } = this.#options;
+    const known = (ids: Iterable<string>) => [...ids].flatMap((id) => subject(id) ?? []);
+    const failed = ongoing(alert).map(({ client }) => client);
+    const others = this.#present().filter((id) => !failed.includes(id));
+    return commonScope(known(failed), known([...failed, ...others]));
+  }
+
+  #areRelated(one: string, other: string): boolean {
+    const { subject } = this.#options;
+    const [first, second] = [subject(one), subject(other)];
+    return first !== undefined && second !== undefined && areRelated(first, second);
+  }
+
+  #raised(client: string, cause: AlertCause): OpenAlert | undefined {
+    return this.open().find((alert) =>
+      alert.kind === "identity" && alert.cause === cause && alert.members.has(client)
+    );
+  }
+
+  #isMuted(client: string, { wall }: Moment): boolean {
+    const { overlays, subject } = this.#options;
+    return !overlays.isEmpty && overlays.isMuted(client, { subject: subject(client), wall });
+  }
+
+  #isSnoozed(alert: OpenAlert, { wall }: Moment): boolean {
+    const { overlays, subject } = this.#options;
+    if (overlays.isEmpty) return false;
+    return ongoing(alert).every(({ client }) =>
+      overlays.isSnoozed(client, { subject: subject(client), wall })
+    );
+  }
+
+  #span(intervals: number): number {
+    return intervals * this.#options.timing.intervalMs;
+  }
+}
+
+function newMember(
+  known: Pick<AlertMember, "client" | "status" | "cause" | "lastSeenAt">,
+): AlertMember {
+  const nothing = { downAt: undefined, endedAt: undefined };
+  return { ...known, ...nothing, downtimeMs: undefined, evidence: undefined };
+}
+
+/** Takes a machine out of an alert. */
+function leave(
+  alert: OpenAlert,
+  client: string,
+  { status, wall }: { status: "back" | "left"; wall: number },
+): AlertMember | undefined {
+  const member = alert.members.get(client);
+  if (member === undefined) return undefined;
+  member.status = status;
+  member.endedAt ??= wall;
+  if (status === "left") alert.members.delete(client);
+  return member;
+}
