@@ -8,7 +8,10 @@ import { resolve } from "node:path";
 import { type LineEditor, openLineEditor } from "../platform/line_editor.ts";
 import type { Terminal } from "../platform/terminal.ts";
 import type { Notice } from "./alert/notice.ts";
-import { OperationError, type Operations } from "./operations.ts";
+import { UsageError } from "../platform/usage_error.ts";
+import { ALERT_COMMANDS, ALERT_HELP, runAlertLine } from "./console_alerts.ts";
+import { OperationError } from "./operation_error.ts";
+import type { Operations } from "./operations.ts";
 import type { IncomingMessage, MessageReceipt, PushNotice } from "./parts.ts";
 
 const HELP = [
@@ -16,7 +19,7 @@ const HELP = [
   "text            answer whoever wrote last",
   "/send WHO FILE  send a file to a client, a @TAG or all; a client that is away gets it later",
   "/clients        who is up, late or down",
-  "/alerts         alerts that are open",
+  ...ALERT_HELP,
   "/invite [NAME]  print a join key",
   "/help           this list",
   "/quit           stop the server",
@@ -119,7 +122,7 @@ class Console implements OperatorConsole {
       else if (this.#lastSender !== undefined) await this.#send(this.#lastSender, text);
       else terminal.talk("Nobody has written yet. Begin with @NAME to say who it is for.");
     } catch (error) {
-      const { message, hint } = error instanceof OperationError
+      const { message, hint } = error instanceof OperationError || error instanceof UsageError
         ? error
         : { message: String(error), hint: undefined };
       terminal.error("hbserver", message, hint);
@@ -130,18 +133,21 @@ class Console implements OperatorConsole {
     const { operations, onQuit, terminal } = this.#options;
     const [command, argument] = text.split(/\s+/);
     if (command === "/quit") return onQuit("/quit");
+    if (command !== undefined && ALERT_COMMANDS.includes(command)) {
+      return await runAlertLine(text, { operations, terminal });
+    }
     if (command === "/clients") {
       for (const client of operations.clients()) {
         const cause = client.cause === null ? "" : ` (${client.cause})`;
-        terminal.talk(
-          `${client.name}  ${client.state}${cause}  last seen ${client.last_seen ?? "never"}`,
-        );
+        const state = [client.state, ...client.overlay].join(" ");
+        terminal.talk(`${client.name}  ${state}${cause}  last seen ${client.last_seen ?? "never"}`);
       }
       if (operations.clients().length === 0) terminal.talk("No clients yet. Try /invite.");
     } else if (command === "/alerts") {
       const alerts = await operations.alerts(true);
-      for (const { id, clients, cause, opened_at } of alerts) {
-        terminal.talk(`#${id}  ${clients.join(", ")}  ${cause}  since ${opened_at}`);
+      for (const { id, clients, cause, opened_at, acked_by } of alerts) {
+        const acked = acked_by === null ? "" : `  acknowledged by ${acked_by}`;
+        terminal.talk(`#${id}  ${clients.join(", ")}  ${cause}  since ${opened_at}${acked}`);
       }
       if (alerts.length === 0) terminal.talk("No open alerts.");
     } else if (command === "/send") {

@@ -50,7 +50,7 @@ export interface ClientView {
   classic: boolean;
   /** Whether it is connected now. */
   connected: boolean;
-  /** What an operator has set over the state; nothing can be set in this version. */
+  /** What operators have set over the state: `MAINTENANCE`, `PLANNED`, `SNOOZED`, `ACKED`. */
   overlay: string[];
   /** Its last vitals. */
   vitals: Fields<"HEARTBEAT">["vitals"] | null;
@@ -182,10 +182,15 @@ function rounded(ms: number | undefined): number | null {
 /** Shows one client. */
 export function clientView(
   member: Member,
-  context: { presence: Readonly<Presence> | undefined; now: number; wall: number },
+  context: {
+    presence: Readonly<Presence> | undefined;
+    overlay?: string[];
+    now: number;
+    wall: number;
+  },
 ): ClientView {
   const { record, vitals, skewMs } = member;
-  const { presence, now, wall } = context;
+  const { presence, overlay = [], now, wall } = context;
   const wallOf = (moment: number) => Math.round(wall - (now - moment));
   const lastSeen = presence === undefined ? record.lastSeen : wallOf(presence.lastHeard);
   return {
@@ -204,7 +209,7 @@ export function clientView(
     verified: record.kind === "enrolled",
     classic: record.kind === "classic",
     connected: presence?.connected ?? false,
-    overlay: [],
+    overlay,
     vitals: vitals ?? null,
   };
 }

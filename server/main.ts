@@ -14,6 +14,7 @@ import { configureLogging, getLog, type Logger } from "../platform/log.ts";
 import { helpText, parseCommandLine, UsageError } from "../platform/option_table.ts";
 import { PRODUCT_VERSION, versionLine } from "../platform/product.ts";
 import { systemTerminal, type Terminal } from "../platform/terminal.ts";
+import { ackCommand } from "./command/ack.ts";
 import { alertsCommand } from "./command/alerts.ts";
 import { backupCommand } from "./command/backup.ts";
 import { clientsCommand } from "./command/clients.ts";
@@ -21,10 +22,13 @@ import type { CommandContext } from "./command/context.ts";
 import { filesCommand } from "./command/files.ts";
 import { inviteCommand } from "./command/invite.ts";
 import { logCommand } from "./command/log.ts";
+import { maintenanceCommand } from "./command/maintenance.ts";
 import { messageCommand } from "./command/message.ts";
+import { planCommand } from "./command/plan.ts";
 import { pushCommand } from "./command/push.ts";
 import { revokeCommand } from "./command/revoke.ts";
 import { runCommand } from "./command/run.ts";
+import { snoozeCommand } from "./command/snooze.ts";
 import { CommandError, EXIT } from "./exit_code.ts";
 import { ListenError } from "./listener.ts";
 import { HBSERVER, type ServerInvocation } from "./options.ts";
@@ -85,7 +89,8 @@ async function dispatch(invocation: ServerInvocation, terminal: Terminal): Promi
   surviveMistakes(getLog("server"));
   const stopping = onSignals();
   const dataDirectory = data ?? systemDataDirectory();
-  const context: CommandContext = { terminal, clock: systemClock, dataDirectory, stopping };
+  const user = userName();
+  const context: CommandContext = { terminal, clock: systemClock, dataDirectory, user, stopping };
   await run(invocation, context);
   return stopping.reason === "SIGINT" ? EXIT.interrupted : EXIT.done;
 }
@@ -111,6 +116,14 @@ function run(
       return filesCommand(invocation, context);
     case "alerts":
       return alertsCommand(invocation, context);
+    case "ack":
+      return ackCommand(invocation, context);
+    case "snooze":
+      return snoozeCommand(invocation, context);
+    case "maintenance":
+      return maintenanceCommand(invocation, context);
+    case "plan":
+      return planCommand(invocation, context);
     case "revoke":
       return revokeCommand(invocation, context);
     case "backup":
@@ -168,6 +181,12 @@ function systemDataDirectory(): string {
     env: (name) => Deno.env.get(name),
     uid: Deno.build.os === "windows" ? null : Deno.uid(),
   });
+}
+
+/** Whoever runs this, as the system calls them. */
+function userName(): string {
+  const names = ["USER", "LOGNAME", "USERNAME"].map((name) => Deno.env.get(name));
+  return names.find((name) => name !== undefined && name !== "") ?? "operator";
 }
 
 function noColor(): boolean {

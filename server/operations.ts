@@ -12,6 +12,7 @@ import {
   ProtocolError,
 } from "../protocol/mod.ts";
 import { checkClientName, checkTag } from "../protocol/mod.ts";
+import { AlertOperations } from "./alert/alert_operations.ts";
 import { type Backup, BackupError } from "./backup.ts";
 import type { ServerIdentity } from "./certificate.ts";
 import {
@@ -27,6 +28,7 @@ import {
   pushView,
 } from "./json_view.ts";
 import { showAddress } from "./listener.ts";
+import { OperationError } from "./operation_error.ts";
 import { SourceError } from "./outgoing.ts";
 import type { ServerParts } from "./parts.ts";
 import { type PushAnswer, pushFiles } from "./push_files.ts";
@@ -44,21 +46,8 @@ const MAX_ADDRESSES = 16;
 /** Longest life of a join key, in milliseconds: a year. */
 const MAX_TTL_MS = 366 * 24 * 3_600_000;
 
-/** An operation that cannot be done, in words for the operator. */
-export class OperationError extends Error {
-  override readonly name = "OperationError";
-  /** What kind of refusal it is. */
-  readonly code: "not_found" | "bad_request" | "queue_full" | "unreadable" | "no_space";
-  /** What to do about it. */
-  readonly hint: string | undefined;
-
-  /** Takes the code and the words. */
-  constructor(code: OperationError["code"], message: string, hint?: string) {
-    super(message);
-    this.code = code;
-    this.hint = hint;
-  }
-}
+/** What is set over a state, as it is shown. */
+const OVERLAY_WORDS = { maintenance: "MAINTENANCE", plan: "PLANNED", snooze: "SNOOZED" } as const;
 
 /** How the server is reached, for join keys. */
 export interface Reach {
@@ -95,11 +84,14 @@ export interface LogRequest {
 
 /** The operator's side of one server. */
 export class Operations {
+  /** What can be done about alerts. */
+  readonly alerting: AlertOperations;
   #parts: ServerParts;
   #reach: Reach;
 
   /** Made by `startServer()`. */
   constructor(parts: ServerParts, reach: Reach) {
+    this.alerting = new AlertOperations(parts, (who) => this.#resolve(who));
     this.#parts = parts;
     this.#reach = reach;
   }
@@ -133,9 +125,10 @@ export class Operations {
   clients(): ClientView[] {
     const { clock, roster, watch } = this.#parts;
     const time = { now: clock.now(), wall: clock.wall() };
-    return roster.members().map((member) =>
-      clientView(member, { presence: watch.get(member.record.id), ...time })
-    );
+    return roster.members().map((member) => {
+      const presence = watch.get(member.record.id);
+      return clientView(member, { presence, overlay: this.#overlay(member), ...time });
+    });
   }
 
   /**
@@ -276,6 +269,17 @@ export class Operations {
     const { clock, roster, store } = this.#parts;
     await store.markIncomingShown(client, { ids, at: clock.wall() });
     roster.get(client)?.agent?.tellShown?.();
+  }
+
+  /** What operators have set over the state of a client. */
+  #overlay({ record }: Member): string[] {
+    const { alarm, clock, overlays } = this.#parts;
+    const moment = { subject: record, wall: clock.wall() };
+    const set = overlays.activeFor(record.id, moment).map(({ kind }) => OVERLAY_WORDS[kind]);
+    const isAcked = alarm.alertsOf(record.id).some(({ acknowledgement }) =>
+      acknowledgement !== undefined
+    );
+    return [...new Set([...set, ...(isAcked ? ["ACKED"] : [])])];
   }
 
   async #queue(

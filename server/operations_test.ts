@@ -8,7 +8,8 @@ import {
 } from "../protocol/mod.ts";
 import { FAKE_IDENTITY, fakeOperations } from "./fake_operator.ts";
 import { FAKE_SERVER_ID, type FakeIdentity, FakeServer } from "./fake_server.ts";
-import { type InviteRequest, OperationError } from "./operations.ts";
+import { OperationError } from "./operation_error.ts";
+import type { InviteRequest } from "./operations.ts";
 
 const HOUR = 3_600_000;
 const INVITE: InviteRequest = { tags: [], uses: 1, ttlMs: HOUR, addresses: [] };

@@ -54,6 +54,30 @@ export const HBSERVER = defineProgram({
     },
     files: { summary: "Files from and to clients.", arguments: [{ name: "WHO" }] },
     alerts: { summary: "Alerts, open and resolved." },
+    ack: {
+      summary: "Say that somebody takes care of an alert.",
+      description:
+        "WHO is a client's name, @tag, all, or an alert's number such as #12. Nobody is told of it again, unless --for " +
+        "runs out first; its end is told as ever.",
+      arguments: [{ name: "WHO", required: true }, { name: "NOTE", repeatable: true }],
+    },
+    snooze: {
+      summary: "Hear nothing of a client, a tag or all for a time (1h unless --for says so).",
+      description: "Alerts are recorded as ever; what is still open at the end is told then.",
+      arguments: [{ name: "WHO", required: true }, { name: "NOTE", repeatable: true }],
+    },
+    maintenance: {
+      summary: "Raise no alert for a client, a tag or all while they are worked on.",
+      description: "For a time, until the machine is back after it was away, or in a window of " +
+        "every week. What is still DOWN at its end is an alert then. Measurement goes on.",
+      arguments: [{ name: "WHO", required: true }, { name: "NOTE", repeatable: true }],
+    },
+    plan: {
+      summary: "Expect a client to be away for a time; without WHO list everything that is set.",
+      description: 'Not back in time is an alert, "planned overdue". What "maintenance" and ' +
+        '"snooze" have set is listed too, and --remove ends it.',
+      arguments: [{ name: "WHO" }, { name: "NOTE", repeatable: true }],
+    },
     revoke: {
       summary: "Shut a client out for good.",
       arguments: [{ name: "WHO", required: true }],
@@ -213,6 +237,49 @@ export const HBSERVER = defineProgram({
       commandLineOnly: true,
       help: "Go on with what happens from now on.",
     },
+    for: {
+      kind: "duration",
+      commands: ["ack", "snooze", "maintenance", "plan"],
+      commandLineOnly: true,
+      min: 1,
+      max: 366 * 24 * 3_600_000,
+      help: "For how long, such as 2h.",
+    },
+    untilBack: {
+      kind: "flag",
+      commands: ["maintenance"],
+      commandLineOnly: true,
+      help: "Until the machine is back after it was away.",
+    },
+    every: {
+      kind: "text",
+      commands: ["maintenance"],
+      commandLineOnly: true,
+      placeholder: "WINDOW",
+      help: 'Every week in this window, such as "Sun 02:00-04:00" or "Mon-Fri 22:00-06:00".',
+    },
+    zone: {
+      kind: "text",
+      commands: ["maintenance"],
+      commandLineOnly: true,
+      help: "The window's time zone, such as Europe/Berlin (this machine's unless set).",
+    },
+    remove: {
+      kind: "number",
+      commands: ["plan"],
+      commandLineOnly: true,
+      placeholder: "ID",
+      min: 1,
+      max: 9_007_199_254_740_991,
+      integer: true,
+      help: "End what is set under this number.",
+    },
+    by: {
+      kind: "text",
+      commands: ["ack", "snooze", "maintenance", "plan"],
+      placeholder: "NAME",
+      help: "Who does it (the user of this command unless set).",
+    },
     onlyOpen: {
       kind: "flag",
       name: "open",
@@ -238,6 +305,8 @@ export const HBSERVER = defineProgram({
     ['hbserver message till-3 "please restart the printer"', "write to a client"],
     ["hbserver push @tills setup.msi --wait", "send a file to every client with that tag"],
     ["hbserver log till-3 --kind state,alert --since 2d", "what happened to it"],
+    ['hbserver ack till-3 "on my way"', "stop its alert from going further"],
+    ['hbserver maintenance @tills --every "Sun 02:00-04:00"', "no alerts in that window"],
     ["hbserver --plaintext --open", "serve classic clients on a closed network"],
   ],
 });

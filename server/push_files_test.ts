@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fakeOperations } from "./fake_operator.ts";
 import { FakeServer, type FakeServerOptions } from "./fake_server.ts";
-import { OperationError } from "./operations.ts";
+import { OperationError } from "./operation_error.ts";
 import { MAX_WAITING_PUSHES } from "./store_pushes.ts";
 import { StoreError } from "./store.ts";
 

@@ -23,17 +23,20 @@ export async function alertsCommand(
   if (alerts.length === 0) {
     return terminal.talk(options.onlyOpen ? "No open alerts." : "No alerts.");
   }
-  const head = ["ID", "STATE", "CLIENT", "CAUSE", "OPENED", "LASTED"];
+  const head = ["ID", "STATE", "CLIENTS", "CAUSE", "OPENED", "LASTED", "ACKNOWLEDGED"];
   const rows = alerts.map((alert): Cell[] => {
     const end = alert.resolved_at === null ? clock.wall() : Date.parse(alert.resolved_at);
     const open = alert.state === "open";
     return [
       String(alert.id),
       { text: alert.state, style: open ? "red" : "green" },
-      alert.clients.join(", "),
+      alert.scope === null
+        ? alert.clients.join(", ")
+        : `${alert.scope}: ${alert.clients.join(", ")}`,
       alert.cause,
       alert.opened_at,
       duration(Math.max(0, end - Date.parse(alert.opened_at))),
+      [alert.acked_by, alert.note].filter((part) => part !== null).join(": "),
     ];
   });
   terminal.table([head.map((text): Cell => ({ text, style: "bold" })), ...rows]);

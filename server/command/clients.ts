@@ -41,7 +41,7 @@ export function clientTable(clients: ClientView[], now: number): Cell[][] {
     at === null ? "never" : `${duration(now - Date.parse(at))} ago`;
   const rows = clients.map((client): Cell[] => [
     client.name,
-    { text: client.state, style: STYLES[client.state] },
+    { text: [client.state, ...client.overlay].join(" "), style: STYLES[client.state] },
     duration(Math.max(0, now - Date.parse(client.since))) +
     (client.cause === null ? "" : ` (${client.cause})`),
     ago(client.last_seen),

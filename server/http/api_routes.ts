@@ -7,7 +7,8 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import { equalInConstantTime } from "../../protocol/mod.ts";
-import { OperationError, type Operations } from "../operations.ts";
+import { OperationError } from "../operation_error.ts";
+import type { Operations } from "../operations.ts";
 import type { ServerParts } from "../parts.ts";
 import { RateLimit } from "../rate_limit.ts";
 import { EVENT_KINDS } from "../store_record.ts";
@@ -49,6 +50,15 @@ const pushBody = v.object({
   files: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(MAX_FILES)),
 });
 const idsBody = v.object({ ids: v.pipe(v.array(v.string()), v.maxLength(MAX_IDS)) });
+const author = { by: v.string(), note: v.optional(v.string()) };
+const span = {
+  for_ms: v.optional(v.number()),
+  until_back: v.optional(v.boolean()),
+  every: v.optional(v.string()),
+  zone: v.optional(v.string()),
+};
+const overlayBody = v.object({ who: v.string(), ...author, ...span });
+const removeBody = v.object({ id: v.number(), ...author });
 const backupBody = v.object({ path: v.string() });
 const whoBody = v.object({ who: v.string() });
 const logQuery = v.object({
@@ -129,6 +139,7 @@ export function apiRoutes(options: ApiRoutesOptions): Hono {
     const { who } = v.parse(whoBody, await body(req.raw));
     return json(await operations.revoke(who));
   });
+  alertRoutes(app, options);
   app.post("/api/backup", async ({ req, json }) => {
     const { path } = v.parse(backupBody, await body(req.raw));
     return json(await operations.backup(path));
@@ -142,6 +153,36 @@ export function apiRoutes(options: ApiRoutesOptions): Hono {
     });
   });
   return app;
+}
+
+/** The routes by which operators act upon alerts. */
+function alertRoutes(app: Hono, { operations: { alerting } }: ApiRoutesOptions): void {
+  const read = async (request: Request) => {
+    const { who, by, note, ...rest } = v.parse(overlayBody, await body(request));
+    const { for_ms: forMs, until_back: untilBack, every, zone } = rest;
+    return { who, request: { by, note, forMs, untilBack, every, zone } };
+  };
+  app.post("/api/ack", async ({ req, json }) => {
+    const { who, request } = await read(req.raw);
+    return json(await alerting.acknowledge(who, request));
+  });
+  app.post("/api/snooze", async ({ req, json }) => {
+    const { who, request } = await read(req.raw);
+    return json(await alerting.snooze(who, request));
+  });
+  app.post("/api/maintenance", async ({ req, json }) => {
+    const { who, request } = await read(req.raw);
+    return json(await alerting.maintenance(who, request));
+  });
+  app.post("/api/plan", async ({ req, json }) => {
+    const { who, request } = await read(req.raw);
+    return json(await alerting.plan(who, request));
+  });
+  app.get("/api/plans", (context) => context.json(alerting.plans()));
+  app.post("/api/plans/remove", async ({ req, json }) => {
+    const { id, ...by } = v.parse(removeBody, await body(req.raw));
+    return json(await alerting.remove(id, by));
+  });
 }
 
 /** Lets only this machine's own programs with the token in; wrong tokens are slowed down and noted. */
