@@ -71,6 +71,8 @@ export class SimMachine {
   #head = NOTHING;
   #headSentAt = 0;
   #headPing = 0;
+  /** Round trips of the greeting under way. */
+  #tripsLeft = 0;
   // What is to be sent after it:
   #nextBeat = Infinity;
   #isFirstBeat = false;
@@ -215,16 +217,24 @@ export class SimMachine {
       up: new SimStream(up),
       down: new SimStream(down),
     };
-    let at = time;
-    for (let trip = 0; trip < GREETING_TRIPS; trip++) {
-      at = connection.down.send(connection.up.send(at));
-    }
     this.#connection = connection;
     this.#phase = "greeting";
-    this.#head = HELLO;
-    this.#headSentAt = at;
-    this.#queue.set(this.#arrival, connection.up.send(at));
+    this.#tripsLeft = GREETING_TRIPS;
+    this.#sendGreeting(connection, time);
     this.#queue.set(this.#timer, time + GREETING_DEADLINE_MS);
+  }
+
+  #sendGreeting(connection: SimConnection, at: number): void {
+    this.#head = HELLO;
+    this.#headSentAt = Math.max(at, this.#stillUntil);
+    this.#queue.set(this.#arrival, connection.up.send(this.#headSentAt));
+  }
+
+  /** The server has the next bytes of the greeting: it answers, and the last of them let the machine in. */
+  #greeted(connection: SimConnection): void {
+    if (this.#tripsLeft === 0) return this.#welcome(connection);
+    this.#tripsLeft--;
+    this.#sendGreeting(connection, connection.down.send(this.#queue.time));
   }
 
   #welcome(connection: SimConnection): void {
@@ -303,13 +313,13 @@ export class SimMachine {
     const { server } = this.#options;
     const head = this.#head;
     const ping = this.#headPing;
-    const isOnItsWay = head !== NOTHING && !(cut && connection.up.leftAt > this.#queue.time);
-    if (isOnItsWay) {
-      const due = this.#queue.dueOf(this.#arrival);
-      this.#queue.at(due, () => {
-        if (head === HELLO) server.accept(connection);
-        else if (head === BEAT) server.beat(connection);
-        else server.pong(connection, ping);
+    const tripsLeft = this.#tripsLeft;
+    const isSent = head !== NOTHING && this.#headSentAt <= this.#queue.time;
+    if (isSent && !(cut && connection.up.leftAt > this.#queue.time)) {
+      this.#queue.at(this.#queue.dueOf(this.#arrival), () => {
+        if (head === BEAT) server.beat(connection);
+        else if (head === PONG) server.pong(connection, ping);
+        else if (tripsLeft === 0) server.accept(connection);
       });
     }
     this.#queue.clear(this.#arrival);
@@ -321,13 +331,14 @@ export class SimMachine {
 
   /** Takes back what is planned and not sent yet. */
   #unplan(): void {
-    if (this.#head === NOTHING || this.#headSentAt <= this.#queue.time) return;
+    const isPlanned = this.#head === BEAT || this.#head === PONG;
+    if (!isPlanned || this.#headSentAt <= this.#queue.time) return;
     this.#connection?.up.undo();
     this.#queue.clear(this.#arrival);
     if (this.#head === BEAT) {
       this.#nextBeat = this.#headSentAt;
       this.beats--;
-    } else if (this.#head === PONG) {
+    } else {
       if (this.#nextPong !== Infinity) {
         this.#morePongs.unshift({ at: this.#nextPong, ping: this.#nextPing });
       }
@@ -375,7 +386,7 @@ export class SimMachine {
     }
     if (head === BEAT) server.beat(connection);
     else if (head === PONG) server.pong(connection, this.#headPing);
-    else return this.#welcome(connection);
+    else return this.#greeted(connection);
     this.#plan();
   }
 }
