@@ -18,6 +18,30 @@ export function onGrid(ms: number): number {
   return Math.ceil(ms * GRID) / GRID;
 }
 
+/** Something that can happen, over and over. */
+export interface Happening {
+  /** It is time. */
+  happen(): void;
+}
+
+/** Something that happens once. */
+class Once implements Happening {
+  readonly #queue: EventQueue;
+  readonly #run: () => void;
+  readonly slot: number;
+
+  constructor(queue: EventQueue, run: () => void) {
+    this.#queue = queue;
+    this.#run = run;
+    this.slot = queue.slot(this);
+  }
+
+  happen(): void {
+    this.#queue.release(this.slot);
+    this.#run();
+  }
+}
+
 /** What will happen, in order of time, then of the order in which it was set. */
 export class EventQueue {
   /** The time of the world, in milliseconds since its beginning. */
@@ -32,13 +56,13 @@ export class EventQueue {
   #slotAt = new Int32Array(FIRST_SLOTS);
   // By slot:
   #placeOf = new Int32Array(FIRST_SLOTS).fill(NOWHERE);
-  #runs: (() => void)[] = [];
+  #happenings: (Happening | undefined)[] = [];
   #free: number[] = [];
 
-  /** Makes a slot that runs `run` whenever it fires. */
-  slot(run: () => void): number {
-    const slot = this.#free.pop() ?? this.#runs.length;
-    this.#runs[slot] = run;
+  /** Makes a slot for something that happens whenever the slot fires. */
+  slot(happening: Happening): number {
+    const slot = this.#free.pop() ?? this.#happenings.length;
+    this.#happenings[slot] = happening;
     if (slot >= this.#placeOf.length) this.#grow();
     return slot;
   }
@@ -53,7 +77,7 @@ export class EventQueue {
     else this.#sink(place, { slot, at, order });
   }
 
-  /** When a slot will fire; Infinity when it will not. */
+  /** When a slot will fire, or fires now; Infinity when it will not. */
   dueOf(slot: number): number {
     const place = this.#placeOf[slot] ?? NOWHERE;
     return place === NOWHERE ? Infinity : this.#dueAt[place] ?? Infinity;
@@ -68,17 +92,13 @@ export class EventQueue {
   /** Gives a slot back, cleared; its number may be another's afterwards. */
   release(slot: number): void {
     this.clear(slot);
+    this.#happenings[slot] = undefined;
     this.#free.push(slot);
   }
 
   /** Runs `run` once at `due`, or at once when that is over. */
   at(due: number, run: () => void): void {
-    if (due === Infinity) return;
-    const slot = this.slot(() => {
-      this.#free.push(slot);
-      run();
-    });
-    this.set(slot, due);
+    if (due !== Infinity) this.set(new Once(this, run).slot, due);
   }
 
   /** Lets everything happen up to and including `end`. */
@@ -86,9 +106,11 @@ export class EventQueue {
     while (this.#size > 0 && (this.#dueAt[0] ?? Infinity) <= end) {
       this.time = this.#dueAt[0] ?? 0;
       const slot = this.#slotAt[0] ?? 0;
-      this.#remove(0);
+      const order = this.#orderOf[0];
       this.fired++;
-      this.#runs[slot]?.();
+      // It stays on top meanwhile, since most of what happens is set again at once: that is one way down, not two.
+      this.#happenings[slot]?.happen();
+      if (this.#size > 0 && this.#orderOf[0] === order) this.#remove(0);
     }
     this.time = Math.max(this.time, end);
   }

@@ -5,7 +5,7 @@
  */
 
 import type { Clock, Timer } from "../../platform/clock.ts";
-import type { EventQueue } from "./event_queue.ts";
+import type { EventQueue, Happening } from "./event_queue.ts";
 
 /** The wall clock at the beginning of every world, in milliseconds since 1970. */
 export const WORLD_BEGINS = Date.UTC(2026, 10, 22, 10);
@@ -36,7 +36,7 @@ export class SimClock implements Clock {
   /** Starts a timer; while the process stands still it does not fire, and afterwards it is late. */
   after(ms: number, run: () => void): Timer {
     if (Number.isNaN(ms)) throw new RangeError("Cannot start timer: delay is NaN");
-    return new SimTimer({ clock: this, queue: this.#queue, due: this.now() + Math.max(0, ms) }, run);
+    return new SimTimer(this, this.#queue, { ms: Math.max(0, ms), run });
   }
 
   /** Until when the process stands still, in the world's time; over when it runs. */
@@ -61,29 +61,27 @@ export class SimClock implements Clock {
   }
 }
 
-/** What a timer belongs to, and when it is due by its monotonic clock. */
-interface TimerPlace {
-  readonly clock: SimClock;
-  readonly queue: EventQueue;
-  readonly due: number;
-}
-
-class SimTimer implements Timer {
-  readonly #place: TimerPlace;
+/** A timer and its slot. */
+class SimTimer implements Timer, Happening {
+  readonly #clock: SimClock;
+  readonly #queue: EventQueue;
+  /** By the monotonic clock. */
+  readonly #due: number;
   readonly #run: () => void;
   #slot: number;
 
-  constructor(place: TimerPlace, run: () => void) {
-    const { clock, queue, due } = place;
-    this.#place = place;
+  constructor(clock: SimClock, queue: EventQueue, { ms, run }: { ms: number; run: () => void }) {
+    this.#clock = clock;
+    this.#queue = queue;
+    this.#due = clock.now() + ms;
     this.#run = run;
-    this.#slot = queue.slot(() => this.#fire());
-    queue.set(this.#slot, queue.time + due - clock.now());
+    this.#slot = queue.slot(this);
+    queue.set(this.#slot, queue.time + ms);
   }
 
   cancel(): void {
     if (this.#slot < 0) return;
-    this.#place.queue.release(this.#slot);
+    this.#queue.release(this.#slot);
     this.#slot = -1;
   }
 
@@ -91,11 +89,12 @@ class SimTimer implements Timer {
     this.cancel();
   }
 
-  #fire(): void {
-    const { clock, queue, due } = this.#place;
-    if (clock.stillUntil > queue.time) return queue.set(this.#slot, clock.stillUntil);
-    const left = due - clock.now();
-    if (left > 0) return queue.set(this.#slot, queue.time + left);
+  happen(): void {
+    const still = this.#clock.stillUntil;
+    const { time } = this.#queue;
+    if (still > time) return this.#queue.set(this.#slot, still);
+    const left = this.#due - this.#clock.now();
+    if (left > 0) return this.#queue.set(this.#slot, time + left);
     this.cancel();
     this.#run();
   }

@@ -79,10 +79,6 @@ export class SimMachine {
   #nextPong = Infinity;
   #nextPing = 0;
   #morePongs: { at: number; ping: number }[] = [];
-  // Bytes from the server: the last of those that have arrived for sure, and those that may not have yet.
-  #heardAt = 0;
-  #soonHeard = 0;
-  #laterHeard: number[] = [];
 
   /** A machine that is switched off. */
   constructor(options: MachineOptions) {
@@ -90,8 +86,8 @@ export class SimMachine {
     this.#queue = options.queue;
     this.index = options.index;
     this.id = `m${options.index}`;
-    this.#arrival = options.queue.slot(() => this.#arrive());
-    this.#timer = options.queue.slot(() => this.#onTimer());
+    this.#arrival = options.queue.slot({ happen: () => this.#arrive() });
+    this.#timer = options.queue.slot({ happen: () => this.#onTimer() });
     this.#reconnect = new Reconnect(options.random.random);
   }
 
@@ -141,13 +137,10 @@ export class SimMachine {
     if (until - now > SLEPT_MS) this.#queue.at(until, () => this.#probe());
   }
 
-  /** Takes bytes that the server sent, which will have arrived at `at`. */
+  /** Takes bytes that the server sent, which will have arrived at `at`: in time, or too late for this connection. */
   hear(connection: SimConnection, at: number): void {
-    if (connection !== this.#connection) return;
-    if (this.#soonHeard <= this.#queue.time) {
-      this.#heardAt = this.#soonHeard;
-      this.#soonHeard = at;
-    } else this.#laterHeard.push(at);
+    if (connection !== this.#connection || this.#phase !== "connected") return;
+    if (at <= this.#queue.dueOf(this.#timer)) this.#queue.set(this.#timer, at + this.#silenceMs);
   }
 
   /** Answers a PING that will have arrived at `at`; `ping` is when the server sent it, by its own clock. */
@@ -193,7 +186,7 @@ export class SimMachine {
         this.#close();
         return this.#wait(this.#reconnect.next());
       case "connected":
-        return this.#checkSilence();
+        return this.#onSilence();
       case "off":
     }
   }
@@ -245,8 +238,6 @@ export class SimMachine {
     if (at > this.#queue.dueOf(this.#timer)) return; // It gives up before it hears of this.
     this.#phase = "connected";
     this.#connectedAt = at;
-    this.#heardAt = this.#soonHeard = at;
-    this.#laterHeard.length = 0;
     this.#nextBeat = at;
     this.#isFirstBeat = true;
     this.#queue.set(this.#timer, at + this.#silenceMs);
@@ -257,16 +248,7 @@ export class SimMachine {
     return this.#options.intervalMs * SERVER_SILENT_INTERVALS;
   }
 
-  #checkSilence(): void {
-    const { time } = this.#queue;
-    while (this.#soonHeard <= time) {
-      this.#heardAt = this.#soonHeard;
-      const next = this.#laterHeard.shift();
-      if (next === undefined) break;
-      this.#soonHeard = next;
-    }
-    const due = this.#heardAt + this.#silenceMs;
-    if (due > time) return this.#queue.set(this.#timer, due);
+  #onSilence(): void {
     this.#endSession();
     this.#close();
     this.#wait(this.#reconnect.next());
@@ -279,8 +261,6 @@ export class SimMachine {
     const { intervalMs } = this.#options;
     this.#unplan();
     this.#nextBeat = time;
-    this.#heardAt = Math.max(this.#heardAt, time + intervalMs - this.#silenceMs);
-    if (this.#soonHeard <= time) this.#soonHeard = this.#heardAt;
     this.#queue.set(this.#timer, time + intervalMs);
     this.#plan();
   }

@@ -94,7 +94,7 @@ function passes({ profile, random, cuts }: Path, at: number): boolean {
 }
 
 function delay({ profile, random }: Path): number {
-  return profile.delayMs + random.exponential(profile.jitterMs);
+  return profile.delayMs + random.roughlyExponential(profile.jitterMs);
 }
 
 /** One direction of one TCP connection. */

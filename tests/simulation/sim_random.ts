@@ -6,6 +6,9 @@
 
 const WARM_UP = 12;
 const TWO_TO_32 = 2 ** 32;
+const STEPS = 4096;
+/** Of the exponential distribution, in the middle of each step. */
+const QUANTILES = Float64Array.from({ length: STEPS }, (_, at) => -Math.log(1 - (at + 0.5) / STEPS));
 
 /** A source of chance from a seed and a stream's number. */
 export class SimRandom {
@@ -47,6 +50,11 @@ export class SimRandom {
   /** Of an exponential distribution with this mean. */
   exponential(mean: number): number {
     return -mean * Math.log(1 - this.next());
+  }
+
+  /** The same in 4096 steps up to 9 times the mean; for what is drawn all the time. */
+  roughlyExponential(mean: number): number {
+    return mean * (QUANTILES[(this.next() * STEPS) | 0] ?? 0);
   }
 
   /** One of several. */
