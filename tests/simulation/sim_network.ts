@@ -50,6 +50,9 @@ export class Spans {
   readonly #spans: Span[] = [];
   /** The first span that ends after the moment of the last `seek`. */
   #at = 0;
+  /** Where the one before it ends, and where it begins: between the two, nothing has to be looked for. */
+  #freeFrom = 0;
+  #freeTo = Infinity;
 
   /** Takes spans in any order; those that overlap become one. */
   constructor(spans: readonly Span[]) {
@@ -58,16 +61,15 @@ export class Spans {
       if (last === undefined || span.from > last.to) this.#spans.push({ ...span });
       else if (span.to > last.to) this.#spans[this.#spans.length - 1] = { ...last, to: span.to };
     }
+    this.#freeTo = this.#spans[0]?.from ?? Infinity;
   }
 
-  /** Where the first span that ends after `at` begins; Infinity when there is none. */
-  seek(at: number): number {
-    while (this.#at > 0 && (this.#spans[this.#at - 1]?.to ?? 0) > at) this.#at--;
-    while ((this.#spans[this.#at]?.to ?? Infinity) <= at) this.#at++;
-    return this.#spans[this.#at]?.from ?? Infinity;
+  /** Whether `at` lies in none; {@linkcode endOf} can then be asked about later moments. */
+  isFree(at: number): boolean {
+    return (at >= this.#freeFrom && at < this.#freeTo) || this.#seek(at);
   }
 
-  /** The end of the span that holds `at`, a moment not before that of the last `seek`; undefined when none does. */
+  /** The end of the span that holds `at`, a moment not before that of the last `isFree`; undefined when none does. */
   endOf(at: number): number | undefined {
     for (let index = this.#at; index < this.#spans.length; index++) {
       const span = this.#spans[index];
@@ -75,6 +77,14 @@ export class Spans {
       if (span.to > at) return span.to;
     }
     return undefined;
+  }
+
+  #seek(at: number): boolean {
+    while (this.#at > 0 && (this.#spans[this.#at - 1]?.to ?? 0) > at) this.#at--;
+    while ((this.#spans[this.#at]?.to ?? Infinity) <= at) this.#at++;
+    this.#freeFrom = this.#spans[this.#at - 1]?.to ?? 0;
+    this.#freeTo = this.#spans[this.#at]?.from ?? Infinity;
+    return at < this.#freeTo;
   }
 }
 
@@ -127,7 +137,7 @@ export class SimStream {
     before.arrived = this.#arrived;
     before.clear = this.#clear;
     let left = at;
-    if (cuts.seek(at) <= at || stills.seek(at) <= at || random.next() < profile.loss) {
+    if (!cuts.isFree(at) || !stills.isFree(at) || random.next() < profile.loss) {
       left = this.#sendAgain(at);
     }
     this.#left = left;
@@ -171,8 +181,9 @@ export function handshake(
   { at, deadlineMs }: { at: number; deadlineMs: number },
 ): number {
   let wait = SYN_RETRY_MS;
-  up.cuts.seek(at);
-  down.cuts.seek(at);
+  // From here on in time they are asked about.
+  up.cuts.isFree(at);
+  down.cuts.isFree(at);
   for (let sent = at; sent < at + deadlineMs; sent += wait, wait *= 2) {
     if (!passes(up, sent)) continue;
     const answered = sent + delay(up);

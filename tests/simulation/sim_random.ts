@@ -8,7 +8,10 @@ const WARM_UP = 12;
 const TWO_TO_32 = 2 ** 32;
 const STEPS = 4096;
 /** Of the exponential distribution, in the middle of each step. */
-const QUANTILES = Float64Array.from({ length: STEPS }, (_, at) => -Math.log(1 - (at + 0.5) / STEPS));
+const QUANTILES = Float64Array.from(
+  { length: STEPS },
+  (_, at) => -Math.log(1 - (at + 0.5) / STEPS),
+);
 
 /** A source of chance from a seed and a stream's number. */
 export class SimRandom {
