@@ -6,7 +6,7 @@
 
 import { LINKS } from "./sim_network.ts";
 import type { Trace } from "./simulation.ts";
-import { type Act, type ActKind, ACTS, BACK_IN_MS, SETTLE_MS } from "./story.ts";
+import { type Act, type ActKind, type ActRule, ACTS, BACK_IN_MS, SETTLE_MS } from "./story.ts";
 
 /** Longest time from the fault to the alert at an interval of 20 s, by what has happened, in milliseconds. */
 export const DETECTION_LIMITS = {
@@ -100,12 +100,12 @@ function judgeAct(
   { act, report, detections }: { act: Act; report: Report; detections: Detection[] },
 ): void {
   const { kind, from, to, machines } = act;
-  const { expected } = ACTS[kind];
+  const { expected, most: several = 1 }: ActRule = ACTS[kind];
   const of = new Set(machines);
   const opened = trace.alerts.filter((event) =>
     event.kind === "opened" && isWithin(act, event.at) && event.machines.some((one) => of.has(one))
   );
-  const most = expected === "nothing" ? 0 : 1;
+  const most = expected === "nothing" ? 0 : several;
   const what = `${kind} of ${machines.length} from ${seconds(from)} to ${seconds(to)}`;
   if (opened.length > most) report(from, `${what}: ${opened.length} alerts instead of ${most}`);
   if (expected !== "one alert") return;

@@ -1,9 +1,15 @@
 /**
- * Alerts in a simulated world: what opens, grows and ends, as machines' numbers.
+ * Alerts in a simulated world: the product's `AlertBook`, unchanged, with the timer and the restarts that the rest of
+ * the server gives it. What opens, grows and ends comes out as machines' numbers.
  *
  * @module
  */
 
+import type { Clock, Timer } from "../../platform/clock.ts";
+import { AlertBook, type KnownClient, type Moment } from "../../server/alert/alert_book.ts";
+import { type AlertStep, isOngoing, type OpenAlert } from "../../server/alert/open_alert.ts";
+import { OverlaySet } from "../../server/alert/overlay_set.ts";
+import type { Timing } from "../../server/presence.ts";
 import type { WatchedChange } from "../../server/watch.ts";
 
 /** One step in the life of an alert. */
@@ -12,51 +18,121 @@ export interface AlertEvent {
   /** Tells alerts apart. */
   readonly alert: number;
   readonly cause: string;
-  /** All machines that belong to it. */
+  /** All machines because of which it is open; for one that is over, those that were back last. */
   readonly machines: readonly number[];
+  /** Whether a person is told. */
+  readonly isTold: boolean;
   /** In the world's time, in milliseconds. */
   readonly at: number;
 }
 
-/** Turns changes of state into alerts. */
-export interface SimAlerts {
+/** What {@linkcode SimAlerts} needs. */
+export interface SimAlertsOptions {
+  /** The server's clock. */
+  readonly clock: Clock;
+  readonly timing: Timing;
+  /** The world's time, in milliseconds. */
+  readonly now: () => number;
+  readonly onEvent: (event: AlertEvent) => void;
+}
+
+/** All machines are in one network, so that any of them may share an alert. */
+const NETWORK = "10.20.30";
+
+/** The server's decisions about alerts, over all of its lives. */
+export class SimAlerts {
+  readonly #options: SimAlertsOptions;
+  #book: AlertBook;
+  #lastId = 0;
+  #timer: Timer | undefined;
+  #due = Infinity;
+
+  /** Starts without alerts. */
+  constructor(options: SimAlertsOptions) {
+    this.#options = options;
+    this.#book = this.#newBook();
+  }
+
   /** One change of state. */
-  changed(change: WatchedChange): void;
+  changed(change: WatchedChange): void {
+    this.#handle(this.#book.presence(change, this.#moment()));
+  }
+
+  /** The process has ended: no timer fires any more. */
+  stopped(): void {
+    this.#unschedule();
+  }
+
+  /** The next process takes over what the store holds. */
+  started(clients: readonly KnownClient[]): void {
+    const open = this.#book.open().map(asStored);
+    this.#book = this.#newBook();
+    this.#book.restore({ open, lastId: this.#lastId, clients }, this.#moment());
+    this.#schedule();
+  }
+
+  #newBook(): AlertBook {
+    return new AlertBook({
+      timing: this.#options.timing,
+      overlays: new OverlaySet(),
+      subject: (client) => ({
+        name: client,
+        address: `${NETWORK}.${Number(client.slice(1)) % 250 + 1}`,
+        tags: [],
+      }),
+    });
+  }
+
+  #handle(steps: readonly AlertStep[]): void {
+    for (const { what, alert, members, tell } of steps) {
+      this.#lastId = Math.max(this.#lastId, alert.id);
+      const ongoing = [...alert.members.values()].filter(isOngoing);
+      const named = what === "resolved" ? members : ongoing;
+      this.#options.onEvent({
+        kind: what === "changed" ? "updated" : what,
+        alert: alert.id,
+        cause: alert.cause,
+        machines: named.map(({ client }) => Number(client.slice(1))).sort((a, b) => a - b),
+        isTold: tell !== undefined,
+        at: this.#options.now(),
+      });
+    }
+    this.#schedule();
+  }
+
+  #moment(): Moment {
+    const { clock } = this.#options;
+    return { now: clock.now(), wall: clock.wall() };
+  }
+
+  #schedule(): void {
+    const moment = this.#moment();
+    const due = this.#book.nextDeadline(moment) ?? Infinity;
+    if (due === this.#due) return;
+    this.#unschedule();
+    if (due === Infinity) return;
+    this.#due = due;
+    this.#timer = this.#options.clock.after(due - moment.now, () => {
+      this.#due = Infinity;
+      this.#handle(this.#book.tick(this.#moment()));
+    });
+  }
+
+  #unschedule(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#due = Infinity;
+  }
 }
 
-interface OpenAlert {
-  readonly id: number;
-  readonly cause: string;
-  readonly members: Set<number>;
-}
-
-/** One alert for each machine that is DOWN, and one for all that are late when the first of them is. */
-export function simpleAlerts(
-  { now, onEvent }: { now: () => number; onEvent: (event: AlertEvent) => void },
-): SimAlerts {
-  const open = new Map<number, OpenAlert>();
-  const doubtful = new Set<number>();
-  let last = 0;
-  const tell = (kind: AlertEvent["kind"], { id, cause, members }: OpenAlert) =>
-    onEvent({ kind, alert: id, cause, machines: [...members].sort((a, b) => a - b), at: now() });
-  const leave = (machine: number) => {
-    const alert = open.get(machine);
-    open.delete(machine);
-    if (alert === undefined || [...open.values()].includes(alert)) return;
-    tell("resolved", alert);
-  };
+/** What the store gives back of an alert: nothing that is by the monotonic clock of a process that is gone. */
+function asStored(alert: OpenAlert): OpenAlert {
+  const nothing = { onset: undefined, stormUntil: undefined, updateAt: undefined };
   return {
-    changed({ client, to, cause, flapping }) {
-      const machine = Number(client.slice(1));
-      if (to === "LATE" || to === "SUSPECT") doubtful.add(machine);
-      else doubtful.delete(machine);
-      if (flapping || to === "FLAPPING") return;
-      if (to === "UP" || to === "PLANNED") return leave(machine);
-      if (to !== "DOWN" || open.has(machine)) return;
-      const members = new Set([machine, ...doubtful]);
-      const alert = { id: ++last, cause: cause ?? "", members };
-      for (const member of members) open.set(member, alert);
-      tell("opened", alert);
-    },
+    ...alert,
+    ...nothing,
+    settleAt: undefined,
+    pending: undefined,
+    members: new Map([...alert.members].map(([client, member]) => [client, { ...member }])),
   };
 }

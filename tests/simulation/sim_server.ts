@@ -8,11 +8,11 @@
 import {
   type Cause,
   type KnownPresence,
-  type PresenceState,
   shownCause,
   shownState,
   type Timing,
 } from "../../server/presence.ts";
+import type { KnownClient } from "../../server/alert/alert_book.ts";
 import { Watch, type WatchedChange } from "../../server/watch.ts";
 import type { EventQueue } from "./event_queue.ts";
 import { SimClock } from "./sim_clock.ts";
@@ -21,12 +21,9 @@ import type { SimConnection } from "./sim_machine.ts";
 const BEAT_EVENT = { kind: "beat" } as const;
 
 /** What the server's store would hold of one client. */
-interface KnownClient {
-  state: PresenceState;
-  cause: Cause | undefined;
-  /** By the server's wall clock. */
-  lastSeen: number;
-  plannedUntil: number | undefined;
+interface StoredClient extends KnownClient {
+  /** When a planned absence ends, by the server's wall clock in milliseconds; undefined for never. */
+  readonly plannedUntil: number | undefined;
 }
 
 /** What a {@linkcode SimServer} tells and is made of. */
@@ -37,8 +34,10 @@ export interface SimServerOptions {
   readonly onChange: (change: WatchedChange) => void;
   /** Called when the server doubts itself. */
   readonly onDoubt: (reason: string) => void;
-  /** Called before the clients are put under watch. */
-  readonly onStart?: () => void;
+  /** Called when the process has ended. */
+  readonly onStop: () => void;
+  /** Called when a process starts, with all clients on record. */
+  readonly onStart: (clients: readonly KnownClient[]) => void;
   /** Called for every byte that counts: when, by which client, and whether it is a heartbeat. */
   readonly onArrival?: (machine: number, kind: ArrivalKind) => void;
 }
@@ -55,7 +54,7 @@ export class SimServer {
   beats = 0;
   readonly #options: SimServerOptions;
   readonly #agents: (SimConnection | undefined)[] = [];
-  readonly #known = new Map<string, KnownClient>();
+  readonly #known = new Map<string, StoredClient>();
   #watch: Watch | undefined;
 
   /** A server that does not run yet. */
@@ -77,7 +76,7 @@ export class SimServer {
   /** Starts, with what was recorded. */
   start(): void {
     const { timing, onChange, onDoubt, onStart } = this.#options;
-    onStart?.();
+    onStart([...this.#known.values()]);
     const watch = new Watch({
       clock: this.clock,
       timing,
@@ -91,11 +90,11 @@ export class SimServer {
     });
     this.#watch = watch;
     const wall = this.clock.wall();
-    for (const [client, { state, cause, lastSeen, plannedUntil }] of this.#known) {
+    for (const { client, state, cause, lastSeenAt, plannedUntil } of this.#known.values()) {
       const known: KnownPresence = {
         state,
         cause,
-        silentForMs: Math.max(0, wall - lastSeen),
+        silentForMs: Math.max(0, wall - lastSeenAt),
         plannedForMs: plannedUntil === undefined ? undefined : plannedUntil - wall,
         watched: state !== "PLANNED",
       };
@@ -107,6 +106,7 @@ export class SimServer {
   stop({ orderly }: { orderly: boolean }): void {
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
+    this.#options.onStop();
     this.run++;
     for (const agent of this.#agents) {
       if (agent === undefined) continue;
@@ -186,9 +186,10 @@ export class SimServer {
     const offset = this.clock.wall() - this.clock.now();
     const { lastHeard, plannedUntil } = presence;
     this.#known.set(client, {
+      client,
       state: shownState(presence),
       cause: shownCause(presence),
-      lastSeen: lastHeard + offset,
+      lastSeenAt: lastHeard + offset,
       plannedUntil: plannedUntil === undefined ? undefined : plannedUntil + offset,
     });
   }

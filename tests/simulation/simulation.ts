@@ -8,7 +8,7 @@ import { HEARTBEAT_INTERVAL_MS } from "../../protocol/mod.ts";
 import { type PresenceState, type Timing, timingOf } from "../../server/presence.ts";
 import type { WatchedChange } from "../../server/watch.ts";
 import { EventQueue } from "./event_queue.ts";
-import { type AlertEvent, type SimAlerts, simpleAlerts } from "./sim_alerts.ts";
+import { type AlertEvent, SimAlerts } from "./sim_alerts.ts";
 import { SimMachine } from "./sim_machine.ts";
 import { type Path, type Span, Spans } from "./sim_network.ts";
 import { SimRandom } from "./sim_random.ts";
@@ -73,19 +73,24 @@ class World {
     const queue = this.#queue;
     this.#story = story;
     this.#random = new SimRandom(story.seed, 1);
-    this.#decisions = simpleAlerts({
-      now: () => queue.time,
-      onEvent: (event) => this.#onAlert(event),
-    });
     const usual = timingOf(HEARTBEAT_INTERVAL_MS);
+    const limits = timing ?? usual;
     this.#server = new SimServer({
       queue,
-      timing: timing ?? usual,
+      timing: limits,
+      onStop: () => this.#decisions.stopped(),
+      onStart: (clients) => this.#decisions.started(clients),
       onChange: (change) => this.#onChange(change),
       onDoubt: (reason) => this.#doubts.push({ at: queue.time, reason }),
       ...(onArrival === undefined
         ? {}
         : { onArrival: (machine, kind) => onArrival(machine, kind, queue.time) }),
+    });
+    this.#decisions = new SimAlerts({
+      clock: this.#server.clock,
+      timing: limits,
+      now: () => queue.time,
+      onEvent: (event) => this.#onAlert(event),
     });
     this.#machines = story.links.map((profile, index) => {
       const random = new SimRandom(story.seed, 2 + index);

@@ -31,11 +31,14 @@ export const BACK_IN_MS = 5 * MINUTE;
 export type Expected = "nothing" | "one alert" | "perhaps an alert";
 
 /** Whom an act befalls. */
-type Scope = "one" | "some" | "group" | "switch" | "all" | "server";
+export type Scope = "one" | "some" | "group" | "switch" | "all" | "server";
 
-interface ActRule {
+/** What a kind of act is. */
+export interface ActRule {
   readonly scope: Scope;
   readonly expected: Expected;
+  /** Most alerts that it may be, where that is not one. */
+  readonly most?: number;
   /** Shortest and longest time, in milliseconds. */
   readonly ms: readonly [number, number];
   /** How often it is chosen, against the others. */
@@ -72,8 +75,14 @@ export const ACTS = {
   /** The same without a word. */
   "suspend": { scope: "one", expected: "one alert", ms: [90 * SECOND, 30 * MINUTE], weight: 3 },
   "pause": { scope: "one", expected: "nothing", ms: [1 * SECOND, 25 * SECOND], weight: 4 },
-  /** Killed and started again, over and over. */
-  "flapping": { scope: "one", expected: "one alert", ms: [9 * MINUTE, 18 * MINUTE], weight: 2 },
+  /** Killed and started again, over and over: one outage that is over, and one alert for all the others. */
+  "flapping": {
+    scope: "one",
+    expected: "one alert",
+    most: 2,
+    ms: [9 * MINUTE, 18 * MINUTE],
+    weight: 2,
+  },
   /** Some machines lose their links together. */
   "group": { scope: "group", expected: "one alert", ms: [2 * MINUTE, 15 * MINUTE], weight: 3 },
   "switch": { scope: "switch", expected: "one alert", ms: [2 * MINUTE, 15 * MINUTE], weight: 4 },
