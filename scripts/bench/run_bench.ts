@@ -1,5 +1,5 @@
 /**
- * `deno task bench [files|messages|stalls …]`: passes arguments on to a benchmark by its name; without a name those of
+ * `deno task bench [files|messages|stalls|alarms …]`: passes arguments on to a benchmark by its name; without a name those of
  * `deno bench` run.
  *
  * @module
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { runChildProgram } from "../child_program.ts";
 
 /** The benchmarks that are programs of their own. */
-const PROGRAMS: readonly string[] = ["files", "messages", "stalls"];
+const PROGRAMS: readonly string[] = ["files", "messages", "stalls", "alarms"];
 
 /** The arguments of `deno` for the arguments of the task; `folder` is this file's. */
 export function benchCommand(args: readonly string[], folder: string): string[] {

@@ -213,8 +213,8 @@ function befallen(
   }
 }
 
-/** Gaps that touch no act of the machine. */
-function tellGaps(
+/** Gaps of one link that touch no act of its machine, in order. */
+export function tellGaps(
   random: SimRandom,
   { ms, gapEveryMs, acts, machine }: {
     ms: number;
