@@ -5,8 +5,14 @@
  * @module
  */
 
-import type { ArrivalKind } from "../../tests/simulation/sim_server.ts";
-import type { Span } from "../../tests/simulation/sim_network.ts";
+/** What can arrive from a machine. */
+export type ArrivalKind = "connect" | "beat" | "pong" | "close" | "bye";
+
+/** A time, in milliseconds of the world's time. */
+export interface Standstill {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** One thing that arrived. */
 export interface Arrival {
@@ -22,7 +28,7 @@ export interface ArrivalTrace {
   /** By machine, each in order of time. */
   readonly machines: readonly (readonly Arrival[])[];
   /** When the server stood still: what is due then happens at the end, after what has arrived by then. */
-  readonly stills: readonly Span[];
+  readonly stills: readonly Standstill[];
 }
 
 /** One time for which a rule calls a machine gone. */
@@ -54,7 +60,7 @@ export interface Detector {
 }
 
 /** When something that is due at a moment happens on a server that stood still at times. */
-export function whenAwake(due: number, stills: readonly Span[]): number {
+export function whenAwake(due: number, stills: readonly Standstill[]): number {
   return stills.find(({ from, to }) => due >= from && due < to)?.to ?? due;
 }
 

@@ -5,13 +5,31 @@
  * @module
  */
 
-import { type Act, ACTS, SETTLE_MS, type Story } from "../../tests/simulation/story.ts";
 import { quantile } from "./bench_result.ts";
 
 /** One time that a person is told that machines are gone. */
 export interface AlarmNotice {
   readonly at: number;
   readonly machines: readonly number[];
+}
+
+/** Something that has to be told of. */
+export interface AlarmFault {
+  readonly from: number;
+  /** When its consequences are over. */
+  readonly to: number;
+  readonly machines: readonly number[];
+  /** Whether a kernel closed the connection, so that nobody had to wait for silence. */
+  readonly isClosed: boolean;
+}
+
+/** One world, as far as it is judged. */
+export interface JudgedWorld {
+  /** How long it lasted, in milliseconds. */
+  readonly ms: number;
+  /** How many machines there were. */
+  readonly machines: number;
+  readonly faults: readonly AlarmFault[];
 }
 
 /** Times from a fault to the first notice that names the machine. */
@@ -48,12 +66,11 @@ export class AlarmTally {
   #machineMs = 0;
 
   /** Adds one world. */
-  add(story: Story, notices: readonly AlarmNotice[]): void {
-    const faults = story.acts.filter(({ kind }) => ACTS[kind].expected === "one alert");
+  add({ ms, machines, faults }: JudgedWorld, notices: readonly AlarmNotice[]): void {
     for (const fault of faults) this.#addFault(fault, notices);
     this.#falseAlarms +=
       notices.filter((notice) => !faults.some((fault) => isAbout(notice, fault))).length;
-    this.#machineMs += story.ms * story.links.length;
+    this.#machineMs += ms * machines;
   }
 
   /** What it came to. */
@@ -67,9 +84,9 @@ export class AlarmTally {
     };
   }
 
-  #addFault(fault: Act, notices: readonly AlarmNotice[]): void {
+  #addFault(fault: AlarmFault, notices: readonly AlarmNotice[]): void {
     const own = notices.filter((notice) => isAbout(notice, fault));
-    const sort = fault.kind === "kill" ? "killed" : "silent";
+    const sort = fault.isClosed ? "killed" : "silent";
     this.#faults++;
     this.#notices += own.length;
     for (const machine of fault.machines) {
@@ -93,7 +110,10 @@ export class AlarmTally {
   }
 }
 
-/** Whether a notice comes while a fault lasts, or right after, and names a machine that it befell. */
-function isAbout({ at, machines }: AlarmNotice, { from, to, machines: befallen }: Act): boolean {
-  return at >= from && at <= to + SETTLE_MS && machines.some((one) => befallen.includes(one));
+/** Whether a notice comes while a fault counts, and names a machine that it befell. */
+function isAbout(
+  { at, machines }: AlarmNotice,
+  { from, to, machines: befallen }: AlarmFault,
+): boolean {
+  return at >= from && at <= to && machines.some((one) => befallen.includes(one));
 }

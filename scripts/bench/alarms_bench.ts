@@ -7,10 +7,10 @@
 
 import { join } from "node:path";
 import { play } from "../../tests/simulation/simulation.ts";
-import type { Story } from "../../tests/simulation/story.ts";
+import { type AlarmScenario, MACHINES, SCENARIOS } from "../../tests/simulation/alarm_scenario.ts";
+import { ACTS, SETTLE_MS, type Story } from "../../tests/simulation/story.ts";
 import type { AlarmRule, Arrival, ArrivalTrace } from "./alarm_rule.ts";
-import { type AlarmScenario, MACHINES, SCENARIOS } from "./alarm_scenario.ts";
-import { type AlarmNotice, type AlarmScore, AlarmTally } from "./alarm_score.ts";
+import { type AlarmNotice, type AlarmScore, AlarmTally, type JudgedWorld } from "./alarm_score.ts";
 import { ALARMS_USAGE, type AlarmsOptions, parseAlarmsOptions } from "./alarms_options.ts";
 import { alarmsSvg } from "./alarms_plot.ts";
 import {
@@ -57,6 +57,16 @@ export function listen(story: Story): { notices: AlarmNotice[]; arrivals: Arriva
   return { notices, arrivals: { ms: story.ms, machines, stills } };
 }
 
+/** A story as the score sees it. */
+export function judgedWorld({ ms, links, acts }: Story): JudgedWorld {
+  const faults = acts.filter(({ kind }) => ACTS[kind].expected === "one alert")
+    .map(({ kind, from, to, machines }) => ({
+      ...{ from, to: to + SETTLE_MS, machines },
+      isClosed: kind === "kill",
+    }));
+  return { ms, machines: links.length, faults };
+}
+
 /** Scores all detectors in one scenario, by their names. */
 export function scoreScenario(
   scenario: AlarmScenario,
@@ -67,10 +77,11 @@ export function scoreScenario(
     stopping.throwIfAborted();
     const story = scenario.story(seed);
     const { notices, arrivals } = listen(story);
-    tallies.get(OWN_NAME)?.add(story, notices);
+    const world = judgedWorld(story);
+    tallies.get(OWN_NAME)?.add(world, notices);
     for (const { name, alarms } of RULES) {
       const own = alarms(arrivals).map(({ from, machine }) => ({ at: from, machines: [machine] }));
-      tallies.get(name)?.add(story, own.toSorted((a, b) => a.at - b.at));
+      tallies.get(name)?.add(world, own.toSorted((a, b) => a.at - b.at));
     }
   }
   return new Map([...tallies].map(([name, tally]) => [name, tally.score()]));

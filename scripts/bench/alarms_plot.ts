@@ -8,11 +8,13 @@ import { type AlarmsReport, overall, OWN_NAME } from "./alarms_report.ts";
 
 const WIDTH = 960;
 const HEIGHT = 480;
-const MARGIN = { top: 72, right: 180, bottom: 64, left: 84 };
+const MARGIN = { top: 72, right: 96, bottom: 64, left: 84 };
 /** Lowest rate that has a place of its own on the axis; the line of 0 is below it. */
-const LEAST_RATE = 0.001;
+const LEAST_RATE = 0.01;
 const RADIUS = 6;
-const LABEL_HEIGHT = 16;
+const LABEL_HEIGHT = 18;
+/** Width of a character of a name, on average. */
+const CHARACTER_WIDTH = 7;
 
 const STYLE = `
 svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-size: 12px; }
@@ -136,24 +138,29 @@ function axes({ x, y, seconds, rates }: Scale): string[] {
   ];
 }
 
-/** Names stand right of their dots, and make room for each other. */
+/** Names stand above their dots, or below those in the upper half, and make room for each other. */
 function drawDots(dots: readonly Dot[], { x, y }: Scale): string[] {
-  const taken: { x: number; y: number }[] = [];
-  return dots.toSorted((a, b) => b.rate - a.rate).flatMap(({ name, seconds, rate }) => {
+  const middle = (MARGIN.top + HEIGHT - MARGIN.bottom) / 2;
+  const taken: { x: number; y: number; width: number }[] = [];
+  return dots.toSorted((a, b) => a.seconds - b.seconds).flatMap(({ name, seconds, rate }) => {
     const at = { x: x(seconds), y: y(rate) };
-    const label = { x: at.x + RADIUS + 6, y: at.y + 4 };
+    const step = at.y < middle ? LABEL_HEIGHT : -LABEL_HEIGHT;
+    const width = name.length * CHARACTER_WIDTH;
+    const inside = MARGIN.left + width / 2 + RADIUS;
+    const label = { x: Math.max(at.x, inside), y: at.y + step + 4, width };
     const isTaken = () =>
       taken.some((other) =>
-        Math.abs(other.y - label.y) < LABEL_HEIGHT - 1 && Math.abs(other.x - label.x) < 170
+        Math.abs(other.y - label.y) < LABEL_HEIGHT &&
+        Math.abs(other.x - label.x) < (other.width + label.width) / 2
       );
-    while (isTaken()) label.y -= LABEL_HEIGHT;
-    taken.push({ ...label });
+    while (isTaken()) label.y += step;
+    taken.push(label);
     const own = name === OWN_NAME;
+    const [cx, cy] = [at.x.toFixed(1), at.y.toFixed(1)];
     return [
-      `<circle class="${own ? "dot-own" : "dot"}" cx="${at.x.toFixed(1)}" cy="${
-        at.y.toFixed(1)
-      }" r="${RADIUS}"/>`,
-      text(name, { ...label, kind: own ? "own" : "" }),
+      line(at.x, at.y, at.x, label.y - 4 - step / 3),
+      `<circle class="${own ? "dot-own" : "dot"}" cx="${cx}" cy="${cy}" r="${RADIUS}"/>`,
+      text(name, { x: label.x, y: label.y, kind: own ? "own" : "", anchor: "middle" }),
     ];
   });
 }

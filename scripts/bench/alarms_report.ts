@@ -4,11 +4,19 @@
  * @module
  */
 
-import type { AlarmScenario } from "./alarm_scenario.ts";
 import type { AlarmScore, DetectionSummary } from "./alarm_score.ts";
 
 /** The name under which hbserver stands beside the rules of others. */
 export const OWN_NAME = "hbserver";
+
+/** A kind of world. */
+export interface AlarmWorldKind {
+  /** As a key. */
+  readonly name: "lan" | "wifi" | "mobile" | "night" | "switch" | "reboots";
+  readonly title: string;
+  /** What happens in it, for people. */
+  readonly about: string;
+}
 
 /** One detector. */
 export interface ComparedRule {
@@ -16,7 +24,7 @@ export interface ComparedRule {
   readonly about: string;
   readonly source: string;
   /** By scenario. */
-  readonly scores: Readonly<Record<AlarmScenario["name"], AlarmScore>>;
+  readonly scores: Readonly<Record<AlarmWorldKind["name"], AlarmScore>>;
 }
 
 /** Everything that a run came to. */
@@ -26,7 +34,7 @@ export interface AlarmsReport {
   /** Days of each scenario. */
   readonly seeds: number;
   readonly machines: number;
-  readonly scenarios: readonly Pick<AlarmScenario, "name" | "title" | "about">[];
+  readonly scenarios: readonly AlarmWorldKind[];
   readonly rules: readonly ComparedRule[];
 }
 
@@ -120,7 +128,7 @@ export function alarmsDocument(report: AlarmsReport): string {
     alarmsTable(report),
     "Seconds from the fault to the first notice that names the machine, over LAN, Wi-Fi and 4G (p99 and max: of the worst of the " +
     "three); `(n missed)` are faults that were over before anything was told. *Silent* is a pulled cable or a power cut, *killed* a process whose " +
-    "kernel closes the connection. *False* are notices per machine-month that no fault explains. Recoveries are not counted.",
+    "kernel closes the connection. *False* are notices per machine-month that no fault explains; 0 means that none was seen. Recoveries are not counted.",
     "",
     "![Detection time against false alarms](bench-alarms.svg)",
     "",

@@ -12,8 +12,8 @@ Deno.test("benchCommand() passes what follows files on to that benchmark", () =>
   ]);
 });
 
-Deno.test("benchCommand() knows the benchmarks of messages and of stalls", () => {
-  for (const name of ["messages", "stalls"]) {
+Deno.test("benchCommand() knows the benchmarks of messages, of stalls and of alarms", () => {
+  for (const name of ["messages", "stalls", "alarms"]) {
     assertEquals(benchCommand([name], "b"), ["run", ...flags, `b/${name}_bench.ts`]);
   }
 });

@@ -15,6 +15,7 @@ import { GREETING_DEADLINE_MS, SERVER_SILENT_INTERVALS } from "../../protocol/mo
 import type { Cause } from "../../server/presence.ts";
 import type { EventQueue } from "./event_queue.ts";
 import { handshake, type Path, SimStream } from "./sim_network.ts";
+import type { ConnectedMachine, SimConnection } from "./sim_connection.ts";
 import type { SimRandom } from "./sim_random.ts";
 import type { SimServer } from "./sim_server.ts";
 
@@ -29,15 +30,6 @@ const HELLO = 1;
 const BEAT = 2;
 const PONG = 3;
 
-/** One connection between a machine and the server. */
-export interface SimConnection {
-  readonly machine: SimMachine;
-  /** Which life of the server accepted it. */
-  readonly run: number;
-  readonly up: SimStream;
-  readonly down: SimStream;
-}
-
 /** What a {@linkcode SimMachine} is made of. */
 export interface MachineOptions {
   readonly index: number;
@@ -51,7 +43,7 @@ export interface MachineOptions {
 }
 
 /** One machine. */
-export class SimMachine {
+export class SimMachine implements ConnectedMachine {
   /** Its id at the server. */
   readonly id: string;
   /** Its number in the world. */

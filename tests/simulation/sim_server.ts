@@ -16,7 +16,7 @@ import type { KnownClient } from "../../server/alert/alert_book.ts";
 import { Watch, type WatchedChange } from "../../server/watch.ts";
 import type { EventQueue } from "./event_queue.ts";
 import { SimClock } from "./sim_clock.ts";
-import type { SimConnection } from "./sim_machine.ts";
+import type { SimConnection } from "./sim_connection.ts";
 
 const BEAT_EVENT = { kind: "beat" } as const;
 

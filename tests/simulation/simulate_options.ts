@@ -5,7 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { wholeNumber } from "./bench/bench_options.ts";
+import { wholeNumber } from "../../scripts/bench/bench_options.ts";
 
 /** Most seeds in one run; the largest seed. */
 const MAX_SEEDS = 2 ** 32;

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Breach } from "../tests/simulation/invariants.ts";
-import type { SeedResult, SeedTotal, WorldSize } from "../tests/simulation/seed_result.ts";
-import type { Trace } from "../tests/simulation/simulation.ts";
+import type { Breach } from "./invariants.ts";
+import type { SeedResult, SeedTotal, WorldSize } from "./seed_result.ts";
+import type { Trace } from "./simulation.ts";
 
 /** Breaches that are told in full; of the others only the number. */
 const MAX_BREACHES = 20;

@@ -5,17 +5,17 @@
  * @module
  */
 
-import { judge } from "../tests/simulation/invariants.ts";
-import { type SeedResult, SeedTotal } from "../tests/simulation/seed_result.ts";
-import { play } from "../tests/simulation/simulation.ts";
-import { tellStory } from "../tests/simulation/story.ts";
+import { judge } from "./invariants.ts";
+import { type SeedResult, SeedTotal } from "./seed_result.ts";
+import { play } from "./simulation.ts";
+import { tellStory } from "./story.ts";
 import { parseSimulateOptions, SIMULATE_USAGE, type SimulateOptions } from "./simulate_options.ts";
 import { breachLines, seedLine, summaryLines, traceLines } from "./simulate_report.ts";
-import { writeText } from "./write_text.ts";
+import { writeText } from "../../scripts/write_text.ts";
 
 /** Time between two lines on how far it is, in milliseconds. */
 const PROGRESS_MS = 10_000;
-const WORKER = new URL("../tests/simulation/seed_worker.ts", import.meta.url);
+const WORKER = new URL("./seed_worker.ts", import.meta.url);
 
 /** Runs the command line `args`: 0 when all invariants hold, 1 when one does not, 2 when it was asked in a wrong way. */
 export async function simulate(

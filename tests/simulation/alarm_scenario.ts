@@ -5,9 +5,10 @@
  * @module
  */
 
-import { type LinkProfile, LINKS } from "../../tests/simulation/sim_network.ts";
-import { SimRandom } from "../../tests/simulation/sim_random.ts";
-import { type Act, type ActKind, type Story, tellGaps } from "../../tests/simulation/story.ts";
+import type { AlarmWorldKind } from "../../scripts/bench/alarms_report.ts";
+import { type LinkProfile, LINKS } from "./sim_network.ts";
+import { SimRandom } from "./sim_random.ts";
+import { type Act, type ActKind, type Story, tellGaps } from "./story.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -24,12 +25,7 @@ const FAULT_MS = [8 * MINUTE, 15 * MINUTE] as const;
 const REST_MS = [5 * MINUTE, 10 * MINUTE] as const;
 
 /** One kind of world. */
-export interface AlarmScenario {
-  /** As a key. */
-  readonly name: "lan" | "wifi" | "mobile" | "night" | "switch" | "reboots";
-  readonly title: string;
-  /** What happens in it, for people. */
-  readonly about: string;
+export interface AlarmScenario extends AlarmWorldKind {
   /** The story of a seed. */
   readonly story: (seed: number) => Story;
 }
