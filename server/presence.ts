@@ -23,6 +23,12 @@ import {
 /** Beats of a connection whose gap says nothing of the usual one: after the first, a random offset follows. */
 const IRREGULAR_BEATS = 2;
 
+/**
+ * How far above the usual round trip one counts at most, in milliseconds: less than the shortest wait of TCP for a lost
+ * segment (200 ms), so that not even three of them in a row make a near client a far one.
+ */
+const MAX_ROUND_TRIP_STEP_MS = 100;
+
 /** What is measured of a client. */
 export type MeasuredState = "UP" | "LATE" | "SUSPECT" | "DOWN" | "PLANNED";
 /** What the server believes of a client: what is measured, or that this changes too often to be told each time. */
@@ -272,7 +278,11 @@ function apply(step: Step, event: PresenceEvent, at: { now: number; timing: Timi
     case "beat":
       return onBeat(step, at);
     case "round_trip":
-      presence.roundTripMs = average(presence.roundTripMs, event.ms, 1 / 8);
+      presence.roundTripMs = average(
+        presence.roundTripMs,
+        likelyRoundTrip(presence, event.ms),
+        1 / 8,
+      );
       return;
     case "lost":
       return onLost(step, now);
@@ -293,7 +303,6 @@ function onConnected(step: Step, { now, watched }: { now: number; watched: boole
   presence.watched = watched;
   presence.lostAt = undefined;
   presence.plannedUntil = undefined;
-  presence.graceUntil = now; // It has come back.
   presence.beats = 0;
   presence.lastBeat = undefined; // The gap across a reconnect says nothing of the usual one.
   onHeard(step, now);
@@ -314,6 +323,8 @@ function onBeat(step: Step, { now, timing }: { now: number; timing: Timing }): v
   const { presence } = step;
   presence.watched = true;
   presence.beats++;
+  // Now it has come back; a client that gave the greeting up just before it was let in has not.
+  if (presence.beats === 1) presence.graceUntil = now;
   if (presence.lastBeat !== undefined && presence.beats > IRREGULAR_BEATS) {
     measureGap(presence, { gap: now - presence.lastBeat, timing });
   }
@@ -455,6 +466,11 @@ function measureGap(presence: Presence, { gap, timing }: { gap: number; timing: 
     presence.jitterMs = average(presence.jitterMs, Math.abs(gap - usual), 1 / 4);
   }
   presence.gapMs = average(usual, gap, 1 / 8);
+}
+
+/** An answer that waited for a lost segment says little of the way: it counts for a bit more than the usual one. */
+function likelyRoundTrip({ roundTripMs }: Presence, ms: number): number {
+  return roundTripMs === undefined ? ms : Math.min(ms, roundTripMs + MAX_ROUND_TRIP_STEP_MS);
 }
 
 function average(old: number | undefined, sample: number, gain: number): number {

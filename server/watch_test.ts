@@ -240,8 +240,23 @@ Deno.test("[HB-47] Watch holds a client that has come back to the usual limits",
   watch.restore("till-3", { state: "UP", cause: undefined, silentForMs: 0, watched: true });
   await clock.advance(0.5 * P);
   watch.event("till-3", { kind: "connected", watched: true });
+  watch.event("till-3", { kind: "beat" });
   watch.event("till-3", { kind: "lost" });
   await clock.advance(0.75 * P - 1);
+  assertEquals(path("till-3"), ["UP>SUSPECT"]);
+  await clock.advance(1);
+  assertEquals(path("till-3"), ["UP>SUSPECT", "SUSPECT>DOWN"]);
+});
+
+Deno.test("[HB-47] Watch goes on waiting for a client that was let in and had given the greeting up", async () => {
+  const clock = new FakeClock();
+  const { watch, path } = begin(clock);
+  using _watch = watch;
+  watch.restore("till-3", { state: "UP", cause: undefined, silentForMs: 0, watched: true });
+  await clock.advance(0.5 * P);
+  watch.event("till-3", { kind: "connected", watched: true });
+  watch.event("till-3", { kind: "lost" });
+  await clock.advance(3 * P - 1);
   assertEquals(path("till-3"), ["UP>SUSPECT"]);
   await clock.advance(1);
   assertEquals(path("till-3"), ["UP>SUSPECT", "SUSPECT>DOWN"]);
