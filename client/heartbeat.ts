@@ -23,7 +23,7 @@ export interface HeartbeatPorts {
   vitals: () => Vitals;
   /** Sends one frame. */
   send: (frame: FrameOf<"HEARTBEAT">) => void;
-  /** Called once when no byte has come for SERVER_SILENT_INTERVALS intervals. */
+  /** Called once when no byte, or no answer to a beat, has come for SERVER_SILENT_INTERVALS intervals. */
   onSilent: (silentMs: number) => void;
 }
 
@@ -97,6 +97,15 @@ export class Heartbeat implements Disposable {
     this.#silenceTimer?.cancel();
   }
 
+  /**
+   * The last moment at which the connection is known to have carried bytes both ways. What still comes from the server says
+   * nothing of the way there: a beat behind a lost segment may wait for a minute.
+   */
+  get #aliveAt(): number {
+    const [oldest] = this.#sentAt.values();
+    return oldest === undefined ? this.#heardAt : Math.min(this.#heardAt, oldest);
+  }
+
   get #silenceMs(): number {
     return this.#ports.intervalMs * SERVER_SILENT_INTERVALS;
   }
@@ -124,18 +133,18 @@ export class Heartbeat implements Disposable {
   #watchSilence(ms: number): void {
     const { clock, intervalMs, onSilent } = this.#ports;
     this.#silenceTimer?.cancel();
-    const heardBefore = this.#heardAt;
+    const aliveBefore = this.#aliveAt;
     const due = clock.now() + ms;
     this.#silenceTimer = clock.after(ms, () => {
       const now = clock.now();
-      if (this.#heardAt > heardBefore) {
-        this.#watchSilence(Math.max(0, this.#heardAt + this.#silenceMs - now));
+      if (this.#aliveAt > aliveBefore) {
+        this.#watchSilence(Math.max(0, this.#aliveAt + this.#silenceMs - now));
       } else if (now - due > intervalMs * STOPPED_INTERVALS) {
         this.probe();
       } else {
         this.#stopped = true;
         this.#beatTimer?.cancel();
-        onSilent(now - this.#heardAt);
+        onSilent(now - this.#aliveAt);
       }
     });
   }

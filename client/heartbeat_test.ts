@@ -36,11 +36,13 @@ function setUp(changes: Partial<HeartbeatPorts> = {}) {
 
 /** Lets the server answer once a second for `ms` milliseconds. */
 async function live(
-  { clock, heartbeat }: { clock: FakeClock; heartbeat: Heartbeat },
+  { clock, heartbeat, sent }: Pick<ReturnType<typeof setUp>, "clock" | "heartbeat" | "sent">,
   ms: number,
 ): Promise<void> {
   for (let passed = 0; passed < ms; passed += 1_000) {
     heartbeat.heard();
+    const seq = sent.at(-1)?.frame.seq;
+    if (seq !== undefined) heartbeat.answered({ verb: "BEAT", seq, at: 1 });
     await clock.advance(1_000);
   }
 }
@@ -48,7 +50,7 @@ async function live(
 Deno.test("[HB-40] Heartbeat beats at once, then at a random offset, then every interval", async () => {
   const { clock, sent, heartbeat } = setUp();
   heartbeat.start();
-  await live({ clock, heartbeat }, 66_000);
+  await live({ clock, heartbeat, sent }, 66_000);
   assertEquals(sent.map(({ at }) => at), [0, 5_000, 25_000, 45_000, 65_000]);
   assertEquals(sent.map(({ frame }) => frame.seq), [0, 1, 2, 3, 4]);
   assertEquals(sent[0]?.frame.vitals, { cpu: 0.5 });
@@ -72,7 +74,7 @@ Deno.test("Heartbeat measures the round trip of the beat that is answered", asyn
 Deno.test("[HB-48] Heartbeat gives the server up after 1.5 intervals without a byte, once", async () => {
   const { clock, sent, silences, heartbeat } = setUp();
   heartbeat.start();
-  await clock.advance(10_000);
+  await live({ clock, heartbeat, sent }, 10_000);
   heartbeat.heard();
   await clock.advance(29_999);
   assertEquals(silences, []);
@@ -82,6 +84,21 @@ Deno.test("[HB-48] Heartbeat gives the server up after 1.5 intervals without a b
   await clock.advance(100_000);
   assertEquals([silences.length, sent.length], [1, before]);
   assertEquals(clock.waiting, 0);
+});
+
+Deno.test("[HB-48] Heartbeat gives the server up when a beat is unanswered for 1.5 intervals, whatever else comes", async () => {
+  const { clock, sent, silences, heartbeat } = setUp();
+  heartbeat.start();
+  await live({ clock, heartbeat, sent }, 44_000);
+  assertEquals(sent.at(-1)?.at, 25_000);
+  await clock.advance(1_000);
+  // The beat of 45 s is lost, and a PING comes all the same.
+  await clock.advance(25_000);
+  heartbeat.heard();
+  await clock.advance(4_999);
+  assertEquals(silences, []);
+  await clock.advance(1);
+  assertEquals(silences, [30_000]);
 });
 
 Deno.test("Heartbeat grants one more interval, after a beat, when its own process was stopped", async () => {
@@ -101,12 +118,12 @@ Deno.test("Heartbeat grants one more interval, after a beat, when its own proces
 });
 
 Deno.test("Heartbeat stays when the server answers the beat that follows a stop", async () => {
-  const { clock, silences, heartbeat } = setUp();
+  const { clock, sent, silences, heartbeat } = setUp();
   heartbeat.start();
   clock.stopFor(600_000);
   await clock.advance(30_000);
   heartbeat.heard();
-  await live({ clock, heartbeat }, 60_000);
+  await live({ clock, heartbeat, sent }, 60_000);
   assertEquals(silences, []);
   heartbeat[Symbol.dispose]();
 });

@@ -132,7 +132,11 @@ export class SimMachine implements ConnectedMachine {
   /** Takes bytes that the server sent, which will have arrived at `at`: in time, or too late for this connection. */
   hear(connection: SimConnection, at: number): void {
     if (connection !== this.#connection || this.#phase !== "connected") return;
-    if (at <= this.#queue.dueOf(this.#timer)) this.#queue.set(this.#timer, at + this.#silenceMs);
+    if (at > this.#queue.dueOf(this.#timer)) return;
+    // A beat that is on its way is unanswered: it must not wait for longer, whatever else comes.
+    const isUnanswered = this.#head === BEAT && this.#headSentAt <= at;
+    const alive = isUnanswered ? this.#headSentAt : at;
+    this.#queue.set(this.#timer, alive + this.#silenceMs);
   }
 
   /** Answers a PING that will have arrived at `at`; `ping` is when the server sent it, by its own clock. */
