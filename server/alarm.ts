@@ -41,6 +41,8 @@ export interface AlarmOptions {
   /** What operators have set. */
   overlays: OverlaySet;
   newId: () => string;
+  /** Called for a client that is back after it went with others: that does not make it FLAPPING. */
+  forgive: (client: string) => void;
   /** Called once the alert or its end is on disk, or could not be written. */
   onNotice: (notice: Notice) => void;
 }
@@ -73,8 +75,9 @@ export class Alarm implements AsyncDisposable {
   /** Starts with nothing to tell. */
   constructor(options: AlarmOptions) {
     this.#options = options;
-    const { timing, overlays } = options;
-    this.#book = new AlertBook({ timing, overlays, subject: (client) => this.#subject(client) });
+    const { timing, overlays, forgive } = options;
+    const subject = (client: string) => this.#subject(client);
+    this.#book = new AlertBook({ timing, overlays, subject, forgive });
   }
 
   /** Goes on with what was open when the server stopped; clients are as they were then. */
@@ -336,6 +339,7 @@ function stateRecord(change: WatchedChange, { now, wall }: Moment): StateRecord 
   const offset = wall - now;
   const { plannedUntil } = presence;
   const recovered = change.from === "DOWN" && to !== "DOWN";
+  const { connected: _, ...measured } = evidenceOf(change, { presence, clock: { now, wall } });
   return {
     client,
     state: shownState(presence),
@@ -350,7 +354,7 @@ function stateRecord(change: WatchedChange, { now, wall }: Moment): StateRecord 
       cause: change.cause ?? null,
       ...(change.flapping ? { flapping: true } : {}),
       ...(change.downtimeMs === undefined ? {} : { downtime_ms: Math.round(change.downtimeMs) }),
-      ...evidenceOf(change, { presence, clock: { now, wall } }),
+      ...measured,
     },
   };
 }

@@ -183,7 +183,11 @@ Deno.test("of more changes than are kept the oldest are left out, and that is sa
   const till = await server.enrol("till-3");
   const { roster } = server.parts;
   for (const record of server.tables.clients()) roster.admit(record);
-  await using alarm = new Alarm({ ...server.parts, onNotice: () => {} });
+  await using alarm = new Alarm({
+    ...server.parts,
+    forgive: () => {},
+    onNotice: () => {},
+  });
   server.fail("recordChanges", FULL);
   for (let change = 0; change < MAX_UNWRITTEN + 2; change++) {
     await alarm.onChange({

@@ -288,19 +288,22 @@ export class FakeServer implements AsyncDisposable {
     const newId = () => uuidV7(clock);
     const overlays = new OverlaySet();
     const common = { clock, timing, log, store, roster, timeline, newId };
-    const alarm = new Alarm({ ...common, overlays, onNotice });
+    const forgive = (client: string) => watch.event(client, { kind: "forgiven" });
+    const alarm = new Alarm({ ...common, overlays, forgive, onNotice });
     this.#alarm = alarm;
     const onChange = (change: WatchedChange) => {
       this.changes.push(change);
       void alarm.onChange(change);
       if (change.to === "SUSPECT") roster.get(change.client)?.agent?.ping();
     };
+    const onDoubt = (why: string) => void this.logged.push(why);
+    const watch: Watch = new Watch({ clock, timing, onChange, onDoubt });
     return {
       clock,
       log,
       timing,
       store,
-      watch: new Watch({ clock, timing, onChange, onDoubt: (why) => void this.logged.push(why) }),
+      watch,
       alarm,
       overlays,
       roster,

@@ -143,6 +143,7 @@ export type PresenceEvent =
   | { kind: "lost" }
   | { kind: "left"; cause: Cause; backInMs?: number | undefined }
   | { kind: "grace"; untilMs: number }
+  | { kind: "forgiven" }
   | { kind: "tick" };
 
 /** One change of state, with what the operator needs to judge it. */
@@ -291,6 +292,10 @@ function apply(step: Step, event: PresenceEvent, at: { now: number; timing: Timi
     case "grace":
       presence.graceUntil = Math.max(presence.graceUntil, event.untilMs);
       presence.countFrom = now;
+      return;
+    case "forgiven":
+      // It went with others, so that its coming and going was not its own.
+      if (presence.flappingSince === undefined) presence.swings = [];
       return;
     case "tick":
       return onTick(step, at);

@@ -876,3 +876,17 @@ Deno.test(
     assertEquals(shownState(restored.presence), "UP");
   }),
 );
+
+Deno.test(
+  "[HB-49] changes that are forgiven, as others changed with it, count no more; FLAPPING itself stays",
+  atBothIntervals((p, timing) => {
+    const subject = flap(connected(timing), { downs: 1, phaseMs: p });
+    assertEquals(subject.event({ kind: "forgiven" }), []);
+    subject.event(LOST);
+    subject.wait(p);
+    assertEquals(shownState(subject.presence), "DOWN");
+    const flapping = flap(connected(timing), { downs: 2, phaseMs: p });
+    flapping.event({ kind: "forgiven" });
+    assertEquals(shownState(flapping.presence), "FLAPPING");
+  }),
+);

@@ -274,13 +274,14 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const newId = () => uuidV7(clock);
   const overlays = new OverlaySet();
   const common = { clock, timing, log, store, roster, timeline, newId };
-  const alarm = stack.use(new Alarm({ ...common, overlays, onNotice }));
+  const forgive = (client: string) => watch.event(client, { kind: "forgiven" });
+  const alarm = stack.use(new Alarm({ ...common, overlays, forgive, onNotice }));
   const pending = new Set<Promise<void>>();
   stack.defer(async () => {
     await timeline.flush();
     await Promise.all(pending);
   });
-  const watch = stack.use(
+  const watch: Watch = stack.use(
     new Watch({
       clock,
       timing,

@@ -50,7 +50,8 @@ export class StoreAlerts extends StoreTimeline {
       const core = toCore(row);
       const present = (members.get(core.id) ?? []).filter(({ status }) => status !== "left");
       return {
-        ...{ ...core, ...nothing, settleAt: undefined },
+        ...{ ...core, ...nothing, settleAt: undefined, steadyAt: undefined },
+        isFlapping: core.kind === "group" && core.cause === "flapping",
         pending: core.toldAt === undefined ? "snooze over" : undefined,
         members: new Map(present.map(({ name: _, ...member }) => [member.client, member])),
       };

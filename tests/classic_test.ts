@@ -256,7 +256,12 @@ Deno.test("a classic client that stops beating is DOWN as silent, one that vanis
     }
     await server.untilState(NAME, "UP");
   }
-  const lost = await server.untilState(NAME, "DOWN");
+  // The third change within a short time: that it comes and goes is told, and why it went is on record.
+  await server.untilState(NAME, "FLAPPING");
+  const lost = await server.untilLogged(
+    "state",
+    ({ state, flapping }) => state === "DOWN" && flapping === true,
+  );
   assertEquals(lost.cause, "connection lost");
 });
 

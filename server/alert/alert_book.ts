@@ -59,6 +59,15 @@ export interface AlertBookOptions {
   subject: (client: string) => AlertSubject | undefined;
   /** What operators have set. */
   overlays: OverlaySet;
+  /** Called for a client that is back after it went with others: that does not make it FLAPPING. */
+  forgive: (client: string) => void;
+}
+
+/** A group of machines that was back not long ago. */
+interface RecentGroup {
+  readonly members: ReadonlySet<string>;
+  /** When it ended, on the monotonic clock. */
+  readonly at: number;
 }
 
 /** A client as it was when the server stopped. */
@@ -98,6 +107,8 @@ export class AlertBook {
   readonly #open = new Map<number, OpenAlert>();
   /** Openings within the span of a storm, on the monotonic clock. */
   #openings: number[] = [];
+  /** Groups that ended within the span in which another failure is the third change. */
+  #recentGroups: RecentGroup[] = [];
   /** Number of the last alert. */
   #lastId = 0;
 
@@ -132,7 +143,11 @@ export class AlertBook {
     for (const alert of open) {
       this.#open.set(alert.id, alert);
       const isWaiting = [...alert.members.values()].some(({ status }) => status === "back");
-      if (isWaiting) alert.settleAt = at.now + this.#span(SETTLE_INTERVALS);
+      if (alert.isFlapping && ongoing(alert).length === 0) {
+        alert.steadyAt = at.now + this.#options.timing.flapMs;
+      } else if (isWaiting && !alert.isFlapping) {
+        alert.settleAt = at.now + this.#span(SETTLE_INTERVALS);
+      }
     }
     for (const { client, state, cause, lastSeenAt } of clients) {
       const alert = open.find(({ kind, members }) => kind !== "identity" && members.has(client));
@@ -167,6 +182,10 @@ export class AlertBook {
         steps.push(this.#update(alert, { members: [], reason: "acknowledgement over", at }));
       }
       if ((alert.settleAt ?? Infinity) <= at.now) steps.push(...this.#settle(alert, at));
+      if ((alert.steadyAt ?? Infinity) <= at.now) {
+        steps.push(this.#resolve(alert, { members: [], at }));
+        continue;
+      }
       if ((alert.updateAt ?? Infinity) <= at.now) {
         alert.updateAt = undefined;
         const reason = alert.pending ?? "grew";
@@ -186,8 +205,8 @@ export class AlertBook {
     const byWall = (wall: number | undefined) => {
       if (wall !== undefined) next = Math.min(next, at.now + Math.max(0, wall - at.wall));
     };
-    for (const { acknowledgement, settleAt, updateAt } of this.#open.values()) {
-      next = Math.min(next, settleAt ?? Infinity, updateAt ?? Infinity);
+    for (const { acknowledgement, settleAt, steadyAt, updateAt } of this.#open.values()) {
+      next = Math.min(next, settleAt ?? Infinity, steadyAt ?? Infinity, updateAt ?? Infinity);
       byWall(acknowledgement?.until);
     }
     for (const [client, { untoldFrom }] of this.#tracks) {
@@ -287,6 +306,7 @@ export class AlertBook {
     if (alert !== undefined) {
       const member = this.#member(client, { track, status: "down", at });
       alert.members.set(client, member);
+      alert.steadyAt = undefined;
       return [{ what: "changed", alert, members: [member], tell: undefined }];
     }
     if (this.#isMuted(client, at)) {
@@ -316,6 +336,10 @@ export class AlertBook {
       other.alert = opened;
     }
     opened.scope = this.#scope(opened);
+    if (this.#hasComeAgain(opened, at)) {
+      opened.isFlapping = true;
+      opened.cause = "flapping";
+    }
     if (this.#isStorm(at)) opened.stormUntil = at.now + this.#span(STORM_INTERVALS);
     return [this.#opened(opened, at)];
   }
@@ -390,6 +414,8 @@ export class AlertBook {
     member.downtimeMs = change.downtimeMs;
     if (member.status === "down" && to === "UP") {
       member.status = "back";
+      if (alert.kind === "group") this.#options.forgive(client);
+      if (alert.isFlapping) return [this.#wait(alert, { member, at })];
       if (ongoing(alert).length > 0) {
         alert.settleAt = at.now + this.#span(SETTLE_INTERVALS);
         return [{ what: "changed", alert, members: [member], tell: undefined }];
@@ -402,12 +428,32 @@ export class AlertBook {
     return this.#afterLeaving(alert, { members: [member], at });
   }
 
+  /** A machine of a group that keeps going and coming is back: the alert ends when all have been for a while. */
+  #wait(alert: OpenAlert, { member, at }: { member: AlertMember; at: Moment }): AlertStep {
+    if (ongoing(alert).length === 0) alert.steadyAt = at.now + this.#options.timing.flapMs;
+    return { what: "changed", alert, members: [member], tell: undefined };
+  }
+
+  /** Whether much the same machines were an alert not long ago, and are again. */
+  #hasComeAgain({ kind, members }: OpenAlert, at: Moment): boolean {
+    const since = at.now - this.#options.timing.flapMs;
+    this.#recentGroups = this.#recentGroups.filter((group) => group.at > since);
+    return kind === "group" && this.#recentGroups.some((group) => {
+      const again = [...members.keys()].filter((client) => group.members.has(client)).length;
+      return 2 * again >= Math.max(members.size, group.members.size);
+    });
+  }
+
   /** A machine is not in its alert any more, though not because it came back. */
   #afterLeaving(
     alert: OpenAlert,
     { members, at }: { members: AlertMember[]; at: Moment },
   ): AlertStep[] {
     const rest = ongoing(alert);
+    if (rest.length === 0 && alert.isFlapping) {
+      alert.steadyAt = at.now + this.#options.timing.flapMs;
+      return [{ what: "changed", alert, members, tell: undefined }];
+    }
     if (rest.length === 0) return [this.#resolve(alert, { members, at })];
     const present = this.#present().filter((id) => !alert.members.has(id)).length + rest.length;
     if (alert.cause === "server suspect" && !isServerSuspect(rest.length, present)) {
@@ -492,6 +538,7 @@ export class AlertBook {
       ...{ toldAt: undefined, scope: undefined, acknowledgement: undefined },
       ...{ members: new Map(), onset: undefined, stormUntil: undefined },
       ...{ updateAt: undefined, settleAt: undefined, pending: undefined },
+      ...{ isFlapping: false, steadyAt: undefined },
     };
     this.#open.set(alert.id, alert);
     return alert;
@@ -539,6 +586,9 @@ export class AlertBook {
     { members, at }: { members: AlertMember[]; at: Moment },
   ): AlertStep {
     this.#open.delete(alert.id);
+    if (alert.kind === "group") {
+      this.#recentGroups.push({ members: new Set(alert.members.keys()), at: at.now });
+    }
     for (const client of alert.members.keys()) {
       const track = this.#tracks.get(client);
       if (track?.alert === alert) track.alert = undefined;

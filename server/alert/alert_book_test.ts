@@ -29,7 +29,8 @@ class Fleet implements Disposable {
     this.clock = new FakeClock(wall === undefined ? {} : { wall });
     const timing = timingOf(P);
     const subject = (client: string) => this.#subjects.get(client);
-    this.book = new AlertBook({ timing, overlays: this.overlays, subject });
+    const forgive = (client: string) => this.watch.event(client, { kind: "forgiven" });
+    this.book = new AlertBook({ timing, overlays: this.overlays, subject, forgive });
     this.watch = new Watch({
       clock: this.clock,
       timing,
@@ -335,6 +336,43 @@ Deno.test("a machine that goes on flapping into an outage is told of again when 
   assertEquals(fleet.open(), ["down connection lost: m1 down"]);
   fleet.back("m1");
   assertEquals(fleet.told(), ["recovery m1 is UP again"]);
+});
+
+Deno.test("machines that keep going and coming together are told of three times, and are steady after 10 minutes", async () => {
+  using fleet = new Fleet();
+  fleet.join(names(6, "a"), { block: "10.1.1" });
+  fleet.join(names(20, "b"), { block: "10.1.2" });
+  await fleet.wait(MINUTE);
+  for (let turn = 0; turn < 6; turn++) {
+    fleet.silence(...names(6, "a"));
+    await fleet.wait(3.5 * P);
+    fleet.back(...names(6, "a"));
+    await fleet.wait(2 * P);
+  }
+  assertEquals(fleet.told(), [
+    "alert 6 machines fell silent together: all 6 in 10.1.1.0/24",
+    "recovery 6 machines are UP again",
+    "alert 6 machines keep failing together: all 6 in 10.1.1.0/24",
+  ]);
+  assertEquals(fleet.book.open().length, 1);
+  assertEquals(fleet.watch.get("a1")?.flappingSince, undefined);
+  await fleet.wait(10 * MINUTE);
+  assertEquals(fleet.told(), ["recovery 6 machines are steady again"]);
+});
+
+Deno.test("a machine that fails by itself after it went with others does not flap", async () => {
+  using fleet = new Fleet();
+  fleet.join(names(6, "a"), { block: "10.1.1" });
+  fleet.join(names(20, "b"), { block: "10.1.2" });
+  await fleet.wait(MINUTE);
+  fleet.silence(...names(6, "a"));
+  await fleet.wait(3.5 * P);
+  fleet.back(...names(6, "a"));
+  await fleet.wait(3 * P);
+  fleet.told();
+  fleet.silence("a6");
+  await fleet.wait(3 * P);
+  assertEquals(fleet.told(), ["alert a6 is DOWN"]);
 });
 
 Deno.test("an acknowledgement that runs out is told of; one that does not stays quiet", async () => {

@@ -101,6 +101,14 @@ function groupWords(alert: OpenAlert, context: NoticeContext): Words {
       text: `ALERT server or network suspect: ${scope} fell silent together; ${facts.join("; ")}`,
     };
   }
+  if (alert.isFlapping) {
+    return {
+      title: `${members.length} machines keep failing together: ${scope}`,
+      text:
+        `ALERT ${members.length} machines keep going down and coming back together (${scope}), and are not ` +
+        `told of again before they have been steady for a while; ${facts.join("; ")}`,
+    };
+  }
   const what = down.length === members.length ? "failed" : "fell silent";
   return {
     title: `${members.length} machines ${what} together: ${scope}`,
@@ -180,6 +188,12 @@ function recoveryWords(
   if (members.every(({ status }) => status === "left")) {
     const why = [...new Set(members.map(({ cause }) => cause))].join(", ");
     return { title: `${names}: over`, text: `OVER ${names}: ${why}, after ${lasted} of alert` };
+  }
+  if (alert.isFlapping) {
+    return {
+      title: `${members.length} machines are steady again`,
+      text: `RECOVERED ${members.length} machines are steady again, after ${lasted}: ${names}`,
+    };
   }
   if (alert.kind === "flapping") {
     return {

@@ -76,6 +76,10 @@ export interface OpenAlert extends AlertCore {
   updateAt: number | undefined;
   /** When those that are back are told of, although others are not, on the monotonic clock. */
   settleAt: number | undefined;
+  /** Whether it has come again too often to be told each time: it ends after a quiet time only. */
+  isFlapping: boolean;
+  /** When that quiet time is over, on the monotonic clock. */
+  steadyAt: number | undefined;
   /** What will be told when its machines are not snoozed any more. */
   pending: UpdateReason | undefined;
 }

@@ -127,7 +127,9 @@ function historyOf(evidence: KillEvidence): HistoryViolation[] {
 
 /** What is wrong with the programs, their databases and their alerts. */
 function programsOf({ record, facts, server, integrity }: KillEvidence): string[] {
-  const needless = server.alerts.filter(({ openedAt }) =>
+  // That a client flaps is told with its third change, be it the one that brought it back.
+  const needless = server.alerts.filter(({ openedAt, cause }) =>
+    cause !== "flapping" &&
     !facts.absences.some(({ from, to }) => openedAt >= from && openedAt <= to + ABSENCE_SLACK_MS)
   );
   return [
