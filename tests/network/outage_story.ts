@@ -17,7 +17,7 @@ const JOIN_AT_ONCE = 2;
 /** How long the server stands still, in milliseconds. */
 const STANDSTILL_MS = 10_000;
 /** Quiet after which nothing more is expected, in intervals. */
-const QUIET_INTERVALS = 10;
+const QUIET_INTERVALS = 4;
 
 /** What happened, for a test to judge. */
 export interface OutageReport {

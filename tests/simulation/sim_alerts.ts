@@ -34,6 +34,8 @@ export interface SimAlertsOptions {
   /** The world's time, in milliseconds. */
   readonly now: () => number;
   readonly onEvent: (event: AlertEvent) => void;
+  /** Tells the watch that a client went with others. */
+  readonly forgive: (client: string) => void;
 }
 
 /** All machines are in one network, so that any of them may share an alert. */
@@ -75,6 +77,7 @@ export class SimAlerts {
     return new AlertBook({
       timing: this.#options.timing,
       overlays: new OverlaySet(),
+      forgive: this.#options.forgive,
       subject: (client) => ({
         name: client,
         address: `${NETWORK}.${Number(client.slice(1)) % 250 + 1}`,

@@ -91,6 +91,7 @@ class World {
       timing: limits,
       now: () => queue.time,
       onEvent: (event) => this.#onAlert(event),
+      forgive: (client) => this.#server.watch?.event(client, { kind: "forgiven" }),
     });
     this.#machines = story.links.map((profile, index) => {
       const random = new SimRandom(story.seed, 2 + index);
