@@ -113,6 +113,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       "server/store_alerts.ts",
       "server/store_clients.ts",
       "server/store_database.ts",
+      "server/store_deliveries.ts",
       "server/store_files.ts",
       "server/store_messages.ts",
       "server/store_pushes.ts",

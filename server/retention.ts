@@ -72,4 +72,10 @@ export const RETENTION: readonly Retention[] = [
     sql: `DELETE FROM alert WHERE id IN
       (SELECT id FROM alert WHERE state = 'resolved' AND resolved_at < ?1 LIMIT ?2)`,
   },
+  {
+    keepMs: KEEP_MS,
+    sql: `DELETE FROM notice WHERE id IN
+      (SELECT id FROM notice WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM delivery
+         WHERE delivery.notice = notice.id AND state IN ('waiting', 'deferred')) LIMIT ?2)`,
+  },
 ];

@@ -9,16 +9,17 @@ import { parseWeeklyWindow } from "./alert/calendar.ts";
 import type { AlertCore, AlertMember, OpenAlert } from "./alert/open_alert.ts";
 import type { NewOverlay, Overlay, OverlayTarget } from "./alert/overlay.ts";
 import type { AlertChange, AlertRecord, ChangeRecord, StateRecord } from "./store_record.ts";
+import { StoreDeliveries } from "./store_deliveries.ts";
 import { MAX_ROWS, type Row } from "./store_statements.ts";
-import { StoreTimeline } from "./store_timeline.ts";
 
-/** The tables of alerts and overlays, beside those of `store_timeline.ts`. */
-export class StoreAlerts extends StoreTimeline {
-  /** Records changes of state and of alerts in their order, all or none. */
+/** The tables of alerts and overlays, beside those of `store_deliveries.ts`. */
+export class StoreAlerts extends StoreDeliveries {
+  /** Records changes of state and of alerts, and the notices of them, in their order, all or none. */
   recordChanges(changes: ChangeRecord[]): void {
-    for (const { state, alerts } of changes) {
+    for (const { state, alerts, notices = [] } of changes) {
       if (state !== undefined) this.#changeState(state);
       for (const change of alerts) this.#changeAlert(change);
+      for (const notice of notices) this.addNotice(notice);
     }
   }
 

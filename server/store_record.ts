@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { PlannedNotice } from "./alert/delivery.ts";
 import type { AlertCore, AlertMember, AlertStep } from "./alert/open_alert.ts";
 import type { PresenceState } from "./presence.ts";
 
@@ -157,6 +158,8 @@ export interface AlertChange {
 export interface ChangeRecord {
   state?: StateRecord | undefined;
   alerts: AlertChange[];
+  /** What is told of it, and to whom. @default {[]} */
+  notices?: PlannedNotice[];
 }
 
 /** A file of the data directory as it is kept in a backup. */

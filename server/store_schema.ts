@@ -231,4 +231,42 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
     note TEXT
   ) STRICT;
   `,
+}, {
+  name: "notices, and what is owed to channels",
+  sql: `
+  CREATE TABLE notice (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    alert INTEGER,
+    cause TEXT,
+    clients TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    title TEXT NOT NULL,
+    words TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX notice_alert ON notice (alert) WHERE alert IS NOT NULL;
+  CREATE INDEX notice_at ON notice (at);
+
+  CREATE TABLE delivery (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    notice TEXT NOT NULL REFERENCES notice (id) ON DELETE CASCADE,
+    channel TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL
+      CHECK (state IN ('waiting', 'deferred', 'delivered', 'failed', 'skipped')),
+    due_at INTEGER NOT NULL,
+    escalates INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_try_at INTEGER NOT NULL,
+    refused INTEGER NOT NULL DEFAULT 0,
+    why TEXT,
+    summary TEXT,
+    settled_at INTEGER,
+    UNIQUE (notice, channel)
+  ) STRICT;
+  CREATE INDEX delivery_owed ON delivery (channel, due_at, seq)
+    WHERE state IN ('waiting', 'deferred');
+  `,
 }];

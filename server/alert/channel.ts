@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { WeeklyWindow } from "./calendar.ts";
 import type { Notice, Severity } from "./notice.ts";
 
 /** What the operator wants of one channel. */
@@ -14,6 +15,8 @@ export interface ChannelOptions {
   readonly afterMs: number;
   /** Only notices that concern a client with one of these tags; empty for all. */
   readonly only: readonly string[];
+  /** Hours in which nothing is sent; what falls into them is told together at their end. */
+  readonly quiet: WeeklyWindow | undefined;
 }
 
 /** One place to which notices go. */
@@ -34,14 +37,21 @@ export class ChannelError extends Error {
   readonly retry: boolean;
   /** How long the other side wants to be left alone, in milliseconds. */
   readonly waitMs: number | undefined;
+  /** Whether the other side works and only will not have this notice. */
+  readonly refused: boolean;
 
-  /** Takes the words, and whether another try may help. */
+  /** Takes the words, and whether another try may help; no cause, as the words of others may hold secrets. */
   constructor(
     message: string,
-    { retry, waitMs, cause }: { retry: boolean; waitMs?: number | undefined; cause?: unknown },
+    { retry, waitMs, refused = false }: {
+      retry: boolean;
+      waitMs?: number | undefined;
+      refused?: boolean;
+    },
   ) {
-    super(message, { cause });
+    super(message);
     this.retry = retry;
     this.waitMs = waitMs;
+    this.refused = refused;
   }
 }
