@@ -33,7 +33,7 @@ export class StoreDeliveries extends StoreTimeline {
    * somebody to take care of its alert, an update takes its place.
    */
   addNotice({ notice, deliveries }: PlannedNotice): void {
-    if (!this.#insertNotice(notice)) return;
+    if (deliveries.length > 0 && !this.#insertNotice(notice)) return;
     const planned = new Set(deliveries.map(({ channel }) => channel));
     for (const delivery of deliveries) this.#owe(notice, delivery);
     if (notice.kind !== "recovery" || notice.alert === undefined) return;
@@ -88,7 +88,7 @@ export class StoreDeliveries extends StoreTimeline {
     return state === "failed" ? this.#failOver(seq, at) : [];
   }
 
-  /** Puts deliveries off until quiet hours are over, in milliseconds since 1970. */
+  /** Puts a delivery off until quiet hours are over, in milliseconds since 1970. */
   deferDelivery(seq: number, until: number): void {
     this.run(
       "UPDATE delivery SET state = 'deferred', due_at = ? WHERE seq = ? AND state = 'waiting'",
@@ -198,8 +198,8 @@ export class StoreDeliveries extends StoreTimeline {
     const due = Math.round(dueAt);
     this.run(
       `INSERT INTO delivery (notice, channel, name, state, due_at, escalates, next_try_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      ...[id, channel, name, state, due, escalates ? 1 : 0, due] satisfies SqlValue[],
+       VALUES (?, ?, ?, ?, ?, ?, 0)`,
+      ...[id, channel, name, state, due, escalates ? 1 : 0] satisfies SqlValue[],
     );
   }
 
@@ -244,7 +244,7 @@ export class StoreDeliveries extends StoreTimeline {
     const waiting = this.#escalationsOf(alert);
     for (const { seq } of waiting) {
       this.run(
-        "UPDATE delivery SET due_at = ?1, next_try_at = ?1, escalates = 0 WHERE seq = ?2",
+        "UPDATE delivery SET due_at = ?1, escalates = 0 WHERE seq = ?2",
         Math.round(at),
         Number(seq),
       );
@@ -291,6 +291,7 @@ function toRecord(row: Row): DeliveryRecord {
     alert: row.alert === null ? undefined : Number(row.alert),
     channel: String(row.name),
     state: row.state as DeliveryState,
+    escalates: row.escalates === 1,
     attempts: Number(row.attempts),
     why: row.why === null ? undefined : String(row.why),
     at: Number(row.at),

@@ -40,17 +40,17 @@ export interface PlannedNotice {
 
 /** A delivery that is not settled yet, with what there is to send. */
 export interface DueDelivery {
-  /** Its number in the database; 0 for what could not be written down. */
+  /** Its number in the database; negative for what could not be written down. */
   readonly seq: number;
   readonly notice: Notice;
   readonly state: "waiting" | "deferred";
-  /** Not before, in milliseconds since 1970. */
+  /** Its place in the order, and not before when it is deferred or escalates; in milliseconds since 1970. */
   readonly dueAt: number;
   /** Whether it waits to see if somebody takes care of the alert. */
   readonly escalates: boolean;
   /** Tries that have failed. */
   readonly attempts: number;
-  /** When it is tried next, in milliseconds since 1970. */
+  /** When it is tried again, in milliseconds since 1970; 0 before the first try. */
   readonly nextTryAt: number;
   /** Whether the other side will not have this notice, so that others may go past it. */
   readonly refused: boolean;
@@ -66,6 +66,8 @@ export interface DeliveryRecord {
   /** Name of the channel. */
   readonly channel: string;
   readonly state: DeliveryState;
+  /** Whether it waits to see if somebody takes care of the alert. */
+  readonly escalates: boolean;
   readonly attempts: number;
   /** The last error, or why it was skipped. */
   readonly why: string | undefined;
@@ -151,12 +153,14 @@ export function nextDelivery(waiting: readonly DueDelivery[], wall: number): Nex
   for (const delivery of waiting) {
     const { alert } = delivery.notice;
     if (alert !== undefined && heldAlerts.has(alert)) continue;
-    const at = Math.max(delivery.dueAt, delivery.nextTryAt);
-    if (at <= wall) return { send: delivery };
+    // What is due is due, though the wall clock may have been put back meanwhile.
+    const isTimed = delivery.escalates || delivery.state === "deferred";
+    const at = Math.max(isTimed ? delivery.dueAt : 0, delivery.nextTryAt);
+    if (at <= wall && delivery.state === "waiting") return { send: delivery };
     notBefore = Math.min(notBefore, at);
-    const isTried = delivery.attempts > 0 && delivery.dueAt <= wall;
-    if (isTried && !delivery.refused) return { notBefore };
-    if (isTried && alert !== undefined) heldAlerts.add(alert);
+    if (isTimed) continue;
+    if (!delivery.refused) return { notBefore };
+    if (alert !== undefined) heldAlerts.add(alert);
   }
   return { notBefore };
 }
