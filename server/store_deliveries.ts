@@ -22,7 +22,8 @@ export const MAX_OWED = 100;
 /** Channels with `after` are told at once when every other one has failed so often. */
 export const FAILOVER_ATTEMPTS = 3;
 
-const RECORD_COLUMNS = `delivery.*, notice.kind, notice.severity, notice.at, notice.alert, notice.cause,
+const RECORD_COLUMNS =
+  `delivery.*, notice.kind, notice.severity, notice.at, notice.alert, notice.cause,
   notice.clients, notice.tags, notice.title, notice.words`;
 const IS_OWED = "state IN ('waiting', 'deferred')";
 
