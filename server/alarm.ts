@@ -9,6 +9,7 @@ import type { Logger } from "@logtape/logtape";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { AlertBook, type Condition, type KnownClient, type Moment } from "./alert/alert_book.ts";
 import { alertEvidence, noticeOf } from "./alert/alert_notice.ts";
+import type { Courier, Owed } from "./alert/courier.ts";
 import type { AlertSubject } from "./alert/failure_group.ts";
 import type { Notice } from "./alert/notice.ts";
 import type { Acknowledgement, AlertCause, AlertStep, OpenAlert } from "./alert/open_alert.ts";
@@ -43,6 +44,8 @@ export interface AlarmOptions {
   newId: () => string;
   /** Called for a client that is back after it went with others: that does not make it FLAPPING. */
   forgive: (client: string) => void;
+  /** Brings notices to channels. */
+  courier: Courier;
   /** Called once the alert or its end is on disk, or could not be written. */
   onNotice: (notice: Notice) => void;
 }
@@ -54,8 +57,8 @@ export type Announcement = Pick<Notice, "title" | "text"> & { readonly kind: "tr
 interface Unwritten {
   readonly name: string;
   readonly record: ChangeRecord;
-  /** Tells it, once. */
-  readonly tell: () => void;
+  /** Tells it, once; channels are told from the database unless it could not be written. */
+  readonly tell: (how: "written" | "unwritten") => void;
 }
 
 /** Records and tells every change of state, and every alert. */
@@ -116,6 +119,7 @@ export class Alarm implements AsyncDisposable {
   async acknowledge(ids: number[], acknowledgement: Acknowledgement): Promise<number[]> {
     const steps = ids.flatMap((id) => this.#book.acknowledge(id, acknowledgement) ?? []);
     await this.#handle(steps, { name: "an alert", moment: this.#moment() });
+    for (const { alert } of steps) this.#options.courier.acknowledged(alert.id);
     return steps.map(({ alert }) => alert.id);
   }
 
@@ -127,6 +131,13 @@ export class Alarm implements AsyncDisposable {
   /** The open alert with this number. */
   alert(id: number): Readonly<OpenAlert> | undefined {
     return this.#book.open().find((alert) => alert.id === id);
+  }
+
+  /** Whether a channel that waits to see if somebody takes care of an alert is to be told of it. */
+  isOwed(id: number): Owed {
+    const alert = this.alert(id);
+    if (alert === undefined || alert.acknowledgement !== undefined) return "never";
+    return this.#book.isSnoozed(alert, this.#moment()) ? "later" : "now";
   }
 
   /** Raises an alert for something that is not about presence, once. */
@@ -156,11 +167,19 @@ export class Alarm implements AsyncDisposable {
   }
 
   /** Tells something that concerns the server itself; whoever says it has logged it. */
-  announce(announcement: Announcement): void {
-    const { clock, newId, onNotice } = this.#options;
+  async announce(announcement: Announcement): Promise<void> {
+    const { clock, courier, newId, onNotice, store } = this.#options;
     const nobody = { alert: undefined, cause: undefined, clients: [], tags: [] };
-    const notice = { id: newId(), at: clock.wall(), severity: "critical" as const, ...nobody };
-    onNotice({ ...notice, ...announcement });
+    const about = { id: newId(), at: clock.wall(), severity: "critical" as const, ...nobody };
+    const notice: Notice = { ...about, ...announcement };
+    onNotice(notice);
+    try {
+      await store.recordChanges([{ alerts: [], notices: [courier.plan(notice)] }]);
+      courier.wake();
+    } catch {
+      // The store has said why; a channel may take it all the same.
+      courier.sendUnwritten(notice);
+    }
   }
 
   /** Writes what waits, all that can be written; never rejects. */
@@ -206,14 +225,19 @@ export class Alarm implements AsyncDisposable {
     steps: AlertStep[],
     { name, state, moment }: { name: string; state?: StateRecord; moment: Moment },
   ): Promise<void> {
-    const { newId } = this.#options;
+    const { courier, newId } = this.#options;
     const subject = (client: string) => this.#subject(client);
     const context = { subject, newId, wall: moment.wall };
     const alerts = steps.map((step) => alertChange(step, moment));
     const notices = steps.flatMap((step) => noticeOf(step, context) ?? []);
     this.#schedule();
     if (state === undefined && steps.length === 0) return;
-    await this.#write(name, { record: { state, alerts }, notices });
+    const planned = notices.map((notice) => courier.plan(notice));
+    await this.#write(name, { record: { state, alerts, notices: planned }, notices });
+    // What nobody was told of needs no channel to wait for somebody.
+    for (const { alert, what, tell } of steps) {
+      if (what === "resolved" && tell === undefined) courier.resolved(alert.id);
+    }
   }
 
   /** Sets the timer to the book's next deadline. */
@@ -256,14 +280,14 @@ export class Alarm implements AsyncDisposable {
   ): Promise<void> {
     const { promise: told, resolve } = Promise.withResolvers<void>();
     let isTold = false;
-    const tell = () => {
-      if (!isTold) { for (const notice of notices) this.#tell(notice); }
+    const tell = (how: "written" | "unwritten") => {
+      if (!isTold) { for (const notice of notices) this.#tell(notice, how); }
       isTold = true;
       resolve();
     };
     this.#unwritten.push({ name, record, tell });
     if (this.#isStuck) {
-      tell();
+      tell("unwritten");
       this.#leaveOut();
     } else void this.flush();
     await told;
@@ -276,14 +300,17 @@ export class Alarm implements AsyncDisposable {
     this.#isWriting = true;
     while (this.#unwritten.length > 0) {
       const batch = this.#unwritten.splice(0, MAX_BATCH);
+      let how: "written" | "unwritten" = "written";
       try {
         await store.recordChanges(batch.map(({ record }) => record));
         timeline.changed();
         written += batch.length;
       } catch (error) {
         if (this.#mustWait(batch, error)) break;
+        how = "unwritten";
       }
-      for (const { tell } of batch) tell();
+      for (const { tell } of batch) tell(how);
+      if (how === "written") this.#options.courier.wake();
     }
     this.#isWriting = false;
     if (this.#unwritten.length > 0) this.#retry = clock.after(RETRY_MS, () => void this.flush());
@@ -303,7 +330,7 @@ export class Alarm implements AsyncDisposable {
     if (!(error instanceof StoreError && error.full)) return false;
     this.#isStuck = true;
     this.#unwritten.unshift(...batch);
-    for (const { tell } of this.#unwritten) tell();
+    for (const { tell } of this.#unwritten) tell("unwritten");
     this.#leaveOut();
     return true;
   }
@@ -325,8 +352,9 @@ export class Alarm implements AsyncDisposable {
     this.#leftOut = 0;
   }
 
-  #tell(notice: Notice): void {
-    const { log, onNotice } = this.#options;
+  #tell(notice: Notice, how: "written" | "unwritten"): void {
+    const { courier, log, onNotice } = this.#options;
+    if (how === "unwritten") courier.sendUnwritten(notice);
     if (notice.kind === "alert") log.error("{text}", { text: notice.text });
     else log.warn("{text}", { text: notice.text });
     onNotice(notice);

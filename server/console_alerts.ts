@@ -19,11 +19,18 @@ export const ALERT_HELP = [
   '/ack WHO NOTE   say that you take care of it; "--for 2h" for a time',
   '/snooze WHO     hear nothing of it for 1h; "--for 3h" for longer',
   '/maintenance WHO  no alert "--for 2h", "--until-back" or "--every \'Sun 02:00-04:00\'"',
+  "/test-alert     send a test to every channel",
   "/plan           what is set; /plan WHO --for 30m expects it to be away; /plan --remove ID",
 ];
 
 /** The commands that are understood here. */
-export const ALERT_COMMANDS: readonly string[] = ["/ack", "/snooze", "/maintenance", "/plan"];
+export const ALERT_COMMANDS: readonly string[] = [
+  "/ack",
+  "/snooze",
+  "/maintenance",
+  "/plan",
+  "/test-alert",
+];
 
 /** Does what a line says that begins with one of {@linkcode ALERT_COMMANDS}; throws what is wrong with it. */
 export async function runAlertLine(
@@ -62,6 +69,12 @@ export async function runAlertLine(
       }
       const plans = alerting.plans();
       return plans.length === 0 ? terminal.talk("Nothing is set.") : say(plans);
+    }
+    case "test-alert": {
+      for (const { channel, state, error, ms } of await alerting.test({ by: BY })) {
+        terminal.talk(`${channel}: ${state} after ${ms} ms${error === null ? "" : `: ${error}`}`);
+      }
+      return;
     }
     default:
       terminal.talk("Type /help for what you can do here.");

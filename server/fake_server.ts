@@ -18,6 +18,8 @@ import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { type FakeDuplexOptions, fakeDuplexPair } from "../protocol/fake_duplex.ts";
 import { generateKeyPair, keyIdOf, type KeyPair, type Role } from "../protocol/mod.ts";
 import { Alarm } from "./alarm.ts";
+import type { Channel } from "./alert/channel.ts";
+import { Courier } from "./alert/courier.ts";
 import type { Notice } from "./alert/notice.ts";
 import { OverlaySet } from "./alert/overlay_set.ts";
 import { Backups } from "./backup.ts";
@@ -72,6 +74,8 @@ export interface FakeServerOptions {
   /** Room for received files. @default as much as is asked for */
   reserveFiles?: DiskSpace["reserve"];
   lobbyLimits?: LobbyLimits;
+  /** Where alerts are told. @default {[]} */
+  channels?: readonly Channel[];
   /** Room for copies of outgoing files. @default as much as is asked for */
   reserve?: OutgoingOptions["reserve"];
   /** The file system of received files. @default {systemFiles} */
@@ -124,6 +128,7 @@ export class FakeServer implements AsyncDisposable {
   readonly #waiting = new Map<StoreMethod, number>();
   readonly #visits = new Set<Promise<void>>();
   #alarm: Alarm | undefined;
+  #courier: Courier | undefined;
 
   private constructor(directory: string, options: FakeServerOptions) {
     this.directory = directory;
@@ -269,6 +274,7 @@ export class FakeServer implements AsyncDisposable {
       return this.#visits.size === 0;
     });
     await this.#alarm?.[Symbol.asyncDispose]();
+    await this.#courier?.[Symbol.asyncDispose]();
     await this.parts.timeline.flush();
     this.parts.watch[Symbol.dispose]();
     await this.parts.outgoing.close();
@@ -289,8 +295,12 @@ export class FakeServer implements AsyncDisposable {
     const overlays = new OverlaySet();
     const common = { clock, timing, log, store, roster, timeline, newId };
     const forgive = (client: string) => watch.event(client, { kind: "forgiven" });
-    const alarm = new Alarm({ ...common, overlays, forgive, onNotice });
+    const isOwed = (alert: number) => alarm.isOwed(alert);
+    const channels = options.channels ?? [];
+    const courier = new Courier({ ...common, random: () => 0.5, channels, isOwed });
+    const alarm: Alarm = new Alarm({ ...common, overlays, forgive, courier, onNotice });
     this.#alarm = alarm;
+    this.#courier = courier;
     const onChange = (change: WatchedChange) => {
       this.changes.push(change);
       void alarm.onChange(change);
@@ -305,6 +315,7 @@ export class FakeServer implements AsyncDisposable {
       store,
       watch,
       alarm,
+      courier,
       overlays,
       roster,
       timeline,

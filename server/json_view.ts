@@ -6,6 +6,7 @@
  */
 
 import type { Fields } from "../protocol/mod.ts";
+import type { DeliveryRecord } from "./alert/delivery.ts";
 import type { Severity } from "./alert/notice.ts";
 import type { AlertCore, AlertMember } from "./alert/open_alert.ts";
 import { type Presence, type PresenceState, shownCause, shownState } from "./presence.ts";
@@ -132,8 +133,26 @@ export interface AlertView {
   evidence: Record<string, unknown>;
   /** Its machines, one by one. */
   machines: MachineView[];
-  /** Where it was told. */
-  deliveries: { channel: string; state: string }[];
+  /** Where it was told, or will be. */
+  deliveries: DeliveryView[];
+}
+
+/** How one notice of an alert reaches one channel. */
+export interface DeliveryView {
+  /** Name of the channel; `console` for this server's own terminal and log. */
+  channel: string;
+  /** `alert`, `update` or `recovery`. */
+  kind: string;
+  /** `waiting`, `deferred` by quiet hours, `delivered`, `failed` for good, or `skipped` as it was not needed. */
+  state: string;
+  /** Tries so far. */
+  attempts: number;
+  /** The last error, or why it was skipped; null for none. */
+  why: string | null;
+  /** When it is tried next; null when it is settled. */
+  next_try_at: string | null;
+  /** When it was settled; null while it is not. */
+  settled_at: string | null;
 }
 
 /** One machine in an alert. */
@@ -227,8 +246,11 @@ export function pushView(push: PushRecord): PushView {
   return { id, client, name, state, as: push.landed ?? null, reason: push.reason ?? null };
 }
 
-/** Shows one alert. */
-export function alertView(alert: AlertRecord): AlertView {
+/** Shows one alert, with how its notices fare. */
+export function alertView(
+  alert: AlertRecord,
+  deliveries: readonly DeliveryRecord[] = [],
+): AlertView {
   const { id, kind, state, cause, severity, acknowledgement, evidence, members } = alert;
   return {
     ...{ id, kind, clients: namesOf(members), state, cause, severity },
@@ -242,7 +264,23 @@ export function alertView(alert: AlertRecord): AlertView {
     note: acknowledgement?.note ?? null,
     evidence,
     machines: members.map(machineView),
-    deliveries: [{ channel: "console", state: "delivered" }],
+    deliveries: [...consoleDelivery(alert), ...deliveries.map(deliveryView)],
+  };
+}
+
+/** The console and the log are told at once. */
+function consoleDelivery({ toldAt }: AlertRecord): DeliveryView[] {
+  if (toldAt === undefined) return [];
+  const at = { next_try_at: null, settled_at: iso(toldAt) };
+  return [{ channel: "console", kind: "alert", state: "delivered", attempts: 1, why: null, ...at }];
+}
+
+function deliveryView(delivery: DeliveryRecord): DeliveryView {
+  const { channel, kind, state, attempts, why, nextTryAt, settledAt } = delivery;
+  return {
+    ...{ channel, kind, state, attempts, why: why ?? null },
+    next_try_at: isoOrNull(nextTryAt),
+    settled_at: isoOrNull(settledAt),
   };
 }
 

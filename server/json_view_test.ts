@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { DeliveryRecord } from "./alert/delivery.ts";
 import { alertView, clientView, eventView, fileView, pushView } from "./json_view.ts";
 import { newPresence } from "./presence.ts";
 import type { Member } from "./roster.ts";
@@ -191,9 +192,23 @@ Deno.test("alertView() has exactly the fields of the contract, open or resolved"
         ended_at: "2026-11-22T10:00:00.500Z",
       },
     ],
-    deliveries: [{ channel: "console", state: "delivered" }],
+    deliveries: [
+      {
+        ...{ channel: "console", kind: "alert", state: "delivered", attempts: 1, why: null },
+        ...{ next_try_at: null, settled_at: "2026-11-22T10:00:00.000Z" },
+      },
+      {
+        ...{ channel: "ops", kind: "alert", state: "waiting", attempts: 2, why: "it said 500" },
+        ...{ next_try_at: "2026-11-22T10:00:20.000Z", settled_at: null },
+      },
+    ],
   };
-  assertEquals(alertView(alert), view as ReturnType<typeof alertView>);
+  const delivery: DeliveryRecord = {
+    ...{ notice: "n1", kind: "alert", title: "till-3 is DOWN", alert: 7, channel: "ops" },
+    ...{ state: "waiting", escalates: false, attempts: 2, why: "it said 500", at: WALL },
+    ...{ nextTryAt: WALL + 20_000, settledAt: undefined },
+  };
+  assertEquals(alertView(alert, [delivery]), view as ReturnType<typeof alertView>);
   const resolved = alertView({ ...alert, state: "resolved", resolvedAt: WALL + 1_000 });
   assertEquals([resolved.state, resolved.resolved_at], ["resolved", "2026-11-22T10:00:01.000Z"]);
 });

@@ -29,6 +29,7 @@ import { pushCommand } from "./command/push.ts";
 import { revokeCommand } from "./command/revoke.ts";
 import { runCommand } from "./command/run.ts";
 import { snoozeCommand } from "./command/snooze.ts";
+import { testAlertCommand } from "./command/test_alert.ts";
 import { CommandError, EXIT } from "./exit_code.ts";
 import { ListenError } from "./listener.ts";
 import { HBSERVER, type ServerInvocation } from "./options.ts";
@@ -124,6 +125,8 @@ function run(
       return maintenanceCommand(invocation, context);
     case "plan":
       return planCommand(invocation, context);
+    case "test-alert":
+      return testAlertCommand(invocation, context);
     case "revoke":
       return revokeCommand(invocation, context);
     case "backup":

@@ -13,6 +13,7 @@ import {
 } from "../protocol/mod.ts";
 import { checkClientName, checkTag } from "../protocol/mod.ts";
 import { AlertOperations } from "./alert/alert_operations.ts";
+import type { DeliveryRecord } from "./alert/delivery.ts";
 import { type Backup, BackupError } from "./backup.ts";
 import type { ServerIdentity } from "./certificate.ts";
 import {
@@ -219,7 +220,16 @@ export class Operations {
 
   /** Alerts; only open ones when asked. */
   async alerts(onlyOpen: boolean): Promise<AlertView[]> {
-    return (await this.#parts.store.alerts(onlyOpen)).map(alertView);
+    const { store } = this.#parts;
+    const alerts = await store.alerts(onlyOpen);
+    const deliveries = new Map<number, DeliveryRecord[]>();
+    for (const delivery of await store.deliveriesOf(alerts.map(({ id }) => id))) {
+      const { alert = 0 } = delivery;
+      const known = deliveries.get(alert);
+      if (known === undefined) deliveries.set(alert, [delivery]);
+      else known.push(delivery);
+    }
+    return alerts.map((alert) => alertView(alert, deliveries.get(alert.id)));
   }
 
   /** The timeline as it stands. */

@@ -78,6 +78,9 @@ export const HBSERVER = defineProgram({
         '"snooze" have set is listed too, and --remove ends it.',
       arguments: [{ name: "WHO" }, { name: "NOTE", repeatable: true }],
     },
+    "test-alert": {
+      summary: "Send a test to every channel, and see whether it arrives.",
+    },
     revoke: {
       summary: "Shut a client out for good.",
       arguments: [{ name: "WHO", required: true }],
@@ -276,7 +279,7 @@ export const HBSERVER = defineProgram({
     },
     by: {
       kind: "text",
-      commands: ["ack", "snooze", "maintenance", "plan"],
+      commands: ["ack", "snooze", "maintenance", "plan", "test-alert"],
       placeholder: "NAME",
       help: "Who does it (the user of this command unless set).",
     },

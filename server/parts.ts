@@ -7,6 +7,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Clock } from "../platform/clock.ts";
 import type { Alarm } from "./alarm.ts";
+import type { Courier } from "./alert/courier.ts";
 import type { OverlaySet } from "./alert/overlay_set.ts";
 import type { Backups } from "./backup.ts";
 import type { Lobby } from "./lobby.ts";
@@ -60,6 +61,8 @@ export interface ServerParts {
   store: Store;
   watch: Watch;
   alarm: Alarm;
+  /** Brings notices to channels. */
+  courier: Courier;
   /** What operators have set over the states of clients. */
   overlays: OverlaySet;
   roster: Roster;

@@ -17,9 +17,11 @@ import { isDiskFull } from "../platform/durable_file_error.ts";
 import { type FileStore, openFileStore } from "../platform/file_store.ts";
 import { getLog } from "../platform/log.ts";
 import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
-import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
+import { systemRandom, systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
 import { Alarm } from "./alarm.ts";
+import type { Channel } from "./alert/channel.ts";
+import { Courier } from "./alert/courier.ts";
 import type { Notice } from "./alert/notice.ts";
 import { OverlaySet } from "./alert/overlay_set.ts";
 import { Backups, DATABASE_FILE, IDENTITY_FILES } from "./backup.ts";
@@ -110,6 +112,11 @@ export interface ServerOptions {
    * @default {1 % of the disk, at most 1 GiB}
    */
   minFreeBytes?: number | undefined;
+  /**
+   * Where alerts are told besides the console and the log.
+   * @default {[]}
+   */
+  channels?: readonly Channel[];
   /** Called for every message of a client, after it has been stored. */
   onMessage?: (message: IncomingMessage) => void;
   /** Called for every step of a message to a client, after it has been recorded. */
@@ -164,6 +171,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await parts.outgoing.prepare();
   await parts.outgoing.sweep(() => store.outgoingContents());
   await restore(parts);
+  await parts.courier.start();
   startPruning(parts, stack);
   startExpiring(parts, stack);
   const listener = openPort(options, { identity, parts, stack });
@@ -275,7 +283,14 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const overlays = new OverlaySet();
   const common = { clock, timing, log, store, roster, timeline, newId };
   const forgive = (client: string) => watch.event(client, { kind: "forgiven" });
-  const alarm = stack.use(new Alarm({ ...common, overlays, forgive, onNotice }));
+  const isOwed = (alert: number) => alarm.isOwed(alert);
+  const channels = options.channels ?? [];
+  const courier = stack.use(
+    new Courier({ clock, log, random: systemRandom, newId, store, channels, isOwed }),
+  );
+  const alarm: Alarm = stack.use(
+    new Alarm({ ...common, overlays, forgive, courier, onNotice }),
+  );
   const pending = new Set<Promise<void>>();
   stack.defer(async () => {
     await timeline.flush();
@@ -299,7 +314,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const { minFreeBytes, quotaBytes, maxFileBytes } = options;
   const disks = new Disks({ minFreeBytes });
   guard.subscribe(async ({ condition, free, notice }) => {
-    alarm.announce(notice);
+    await alarm.announce(notice);
     (await disks.of(directory.path)).isClosed = condition !== "well";
     await timeline.audit(`disk_${condition}`, { free });
     if (condition === "well") await alarm.flush();
@@ -321,6 +336,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     store,
     watch,
     alarm,
+    courier,
     overlays,
     roster,
     timeline,

@@ -191,7 +191,7 @@ export class AlertBook {
         const reason = alert.pending ?? "grew";
         steps.push(this.#update(alert, { members: [], reason, at }));
       } else if (alert.pending !== undefined && alert.updateAt === undefined) {
-        if (!this.#isSnoozed(alert, at)) {
+        if (!this.isSnoozed(alert, at)) {
           steps.push(this.#update(alert, { members: [], reason: alert.pending, at }));
         }
       }
@@ -222,6 +222,15 @@ export class AlertBook {
     if (alert === undefined) return undefined;
     alert.acknowledgement = acknowledgement;
     return { what: "changed", alert, members: [], tell: undefined };
+  }
+
+  /** Whether nobody is told of an alert now: all that keeps it open is snoozed. */
+  isSnoozed(alert: Readonly<OpenAlert>, { wall }: Moment): boolean {
+    const { overlays, subject } = this.#options;
+    if (overlays.isEmpty) return false;
+    return ongoing(alert).every(({ client }) =>
+      overlays.isSnoozed(client, { subject: subject(client), wall })
+    );
   }
 
   /** Raises an alert for something that is not about presence, unless there is one already. */
@@ -569,7 +578,7 @@ export class AlertBook {
     alert: OpenAlert,
     { reason, at }: { reason: UpdateReason; at: Moment },
   ): AlertStep["tell"] {
-    if (this.#isSnoozed(alert, at)) {
+    if (this.isSnoozed(alert, at)) {
       alert.pending = alert.toldAt === undefined ? "snooze over" : reason;
       return undefined;
     }
@@ -639,14 +648,6 @@ export class AlertBook {
   #isMuted(client: string, { wall }: Moment): boolean {
     const { overlays, subject } = this.#options;
     return !overlays.isEmpty && overlays.isMuted(client, { subject: subject(client), wall });
-  }
-
-  #isSnoozed(alert: OpenAlert, { wall }: Moment): boolean {
-    const { overlays, subject } = this.#options;
-    if (overlays.isEmpty) return false;
-    return ongoing(alert).every(({ client }) =>
-      overlays.isSnoozed(client, { subject: subject(client), wall })
-    );
   }
 
   #span(intervals: number): number {

@@ -74,6 +74,17 @@ export interface AckAnswer {
   clients: string[];
 }
 
+/** How one channel took a test, as in `hbserver test-alert --json`. */
+export interface TestView {
+  /** Its name. */
+  channel: string;
+  state: "delivered" | "failed";
+  /** Why it failed; null when it did not. */
+  error: string | null;
+  /** How long it took. */
+  ms: number;
+}
+
 /** The operator's side of alerts. */
 export class AlertOperations {
   readonly #parts: ServerParts;
@@ -137,6 +148,28 @@ export class AlertOperations {
       throw new OperationError("bad_request", "Cannot plan an absence: it needs --for");
     }
     return await this.#set("plan", { who, author: { by, note }, span: { forMs, untilBack: true } });
+  }
+
+  /** Sends a test notice to every channel at once, and says how each took it. */
+  async test({ by }: Author): Promise<TestView[]> {
+    const { clock, courier, newId, timeline } = this.#parts;
+    checkAuthor({ by });
+    const results = await courier.test({
+      ...{ id: newId(), kind: "test", severity: "info", at: clock.wall() },
+      ...{ alert: undefined, cause: undefined, clients: [], tags: [] },
+      title: "Test of the alerts of hbserver",
+      text: `TEST ${by} wants to know whether alerts of hbserver arrive here: this one did`,
+    });
+    if (results.length === 0) {
+      throw new OperationError(
+        "bad_request",
+        "Cannot test alerts: no channel is configured besides the console and the log",
+        "start hbserver with --alert URL",
+      );
+    }
+    const views = results.map((result) => ({ ...result, error: result.error ?? null }));
+    await timeline.audit("alert_tested", { by, results: views });
+    return views;
   }
 
   /** Everything that is set. */

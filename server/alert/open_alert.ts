@@ -113,6 +113,6 @@ export function isOngoing({ status }: AlertMember): boolean {
 }
 
 /** The machines because of which an alert is open. */
-export function ongoing({ members }: OpenAlert): AlertMember[] {
+export function ongoing({ members }: Readonly<OpenAlert>): AlertMember[] {
   return [...members.values()].filter(isOngoing);
 }

@@ -178,6 +178,11 @@ function alertRoutes(app: Hono, { operations: { alerting } }: ApiRoutesOptions):
     const { who, request } = await read(req.raw);
     return json(await alerting.plan(who, request));
   });
+  app.post(
+    "/api/test-alert",
+    async ({ req, json }) =>
+      json(await alerting.test(v.parse(v.object(author), await body(req.raw)))),
+  );
   app.get("/api/plans", (context) => context.json(alerting.plans()));
   app.post("/api/plans/remove", async ({ req, json }) => {
     const { id, ...by } = v.parse(removeBody, await body(req.raw));
