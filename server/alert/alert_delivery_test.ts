@@ -154,7 +154,7 @@ Deno.test("quiet hours defer what happens in them, and one summary tells it at t
   await server.clock.advance(HOUR);
   await server.until(() => ops.taken.length === 1);
   assertEquals(ops.taken.map(({ kind }) => kind), ["summary"]);
-  assertStringIncludes(ops.taken[0]?.text ?? "", "till-3 is DOWN");
+  assertStringIncludes(ops.taken[0]?.text ?? "", "till-3 is UP again");
 });
 
 Deno.test("min= and only= leave out what a channel does not want", async () => {
