@@ -15,6 +15,7 @@ import type { Notice } from "./alert/notice.ts";
 import type { Acknowledgement, AlertCause, AlertStep, OpenAlert } from "./alert/open_alert.ts";
 import type { OverlaySet } from "./alert/overlay_set.ts";
 import { evidenceOf } from "./alert_text.ts";
+import type { Clone } from "./clone_guard.ts";
 import { shownCause, shownState, type Timing } from "./presence.ts";
 import type { Roster } from "./roster.ts";
 import { type Store, StoreError } from "./store.ts";
@@ -145,6 +146,22 @@ export class Alarm implements AsyncDisposable {
     const moment = this.#moment();
     const name = this.#subject(condition.client)?.name ?? condition.client;
     await this.#handle(this.#book.raise(condition, moment), { name, moment });
+  }
+
+  /** Tells that two machines use one identity; once, and once more when both are shut out. */
+  async raiseClone({ client, addresses, shutOut }: Clone): Promise<void> {
+    const name = this.#subject(client)?.name ?? client;
+    const where = addresses.length > 1 ? addresses.join(" and ") : `both at ${addresses[0] ?? "?"}`;
+    const what = shutOut
+      ? "they kept taking each other's place, so both are shut out for 10 min"
+      : "the newest is let in";
+    await this.raise({
+      ...{ client, cause: "replaced", severity: shutOut ? "critical" : "warning" },
+      title: `Two machines use the identity of ${name}`,
+      text:
+        `two machines use the identity of ${name} (${where}): ${what}; if one is a copy of the other, remove ` +
+        "the data directory of hbclient on it and join again",
+    });
   }
 
   /** Ends what {@linkcode raise} began. */

@@ -12,9 +12,11 @@ import {
   type Frame,
   type FrameOf,
   ProtocolError,
+  RECONNECT_MAX_MS,
   WRITE_STALL_MS,
 } from "../protocol/mod.ts";
 import { ackFrame } from "./ack.ts";
+import { SHUT_OUT_MS } from "./clone_guard.ts";
 import { farewell } from "./farewell.ts";
 import { FrameReader } from "../platform/frame_reader.ts";
 import { handleHeartbeat } from "./handle_heartbeat.ts";
@@ -31,6 +33,8 @@ import type { ClientRecord, PushOutcome } from "./store_record.ts";
 
 /** How often a session looks for a write that stands still, in milliseconds. */
 const STALL_CHECK_MS = WRITE_STALL_MS / 3;
+/** Time that a client has to come back once it is let in again, in milliseconds. */
+const BACK_MS = 2 * RECONNECT_MAX_MS;
 /** Round trips that are being measured at most; a peer that answers none cannot grow the list. */
 const MAX_OPEN_PINGS = 8;
 
@@ -89,6 +93,11 @@ export class ControlSession implements Link, Session {
     this.#pushes = new PushDelivery(this);
   }
 
+  /** Where it connects from. */
+  get address(): string {
+    return this.#guest.address;
+  }
+
   /** Id of the client. */
   get client(): string {
     return this.member.record.id;
@@ -145,29 +154,53 @@ export class ControlSession implements Link, Session {
 
   /** Makes this the client's one agent session, unless an older process asks while a newer one is UP. */
   async #takePlace(): Promise<boolean> {
-    const { watch, timeline, clock } = this.parts;
+    const { clones, watch } = this.parts;
+    const shutOut = clones.refusal(this.client);
+    if (shutOut !== undefined) return await this.#refuse(shutOut);
     const current = this.member.agent;
     if (current !== undefined && current.epoch > this.epoch) {
       if (watch.get(this.client)?.state === "UP") {
-        const reason = "A newer process of this client is connected";
-        await farewell(this.connection, {
-          clock,
-          bytes: encodeFrame("REFUSE", { code: "closed", reason }),
-        });
-        return false;
+        void this.#suspectClone(current, { swapped: false });
+        return await this.#refuse("A newer process of this client is connected");
       }
     }
     this.member.agent = this;
-    if (current !== undefined) {
-      const address = this.#guest.address;
-      void timeline.audit("replaced", {
-        client: this.client,
-        address,
-        name: this.member.record.name,
-      });
-      void current.end("replaced");
-    }
+    if (current !== undefined) void this.#displace(current);
     return true;
+  }
+
+  async #refuse(reason: string): Promise<boolean> {
+    const bytes = encodeFrame("REFUSE", { code: "closed", reason });
+    await farewell(this.connection, { clock: this.parts.clock, bytes });
+    return false;
+  }
+
+  /** Ends the session whose place this one has taken, after it was asked whether it is alive. */
+  async #displace(current: Link): Promise<void> {
+    const { timeline } = this.parts;
+    const { name } = this.member.record;
+    const address = this.address;
+    void timeline.audit("replaced", { client: this.client, address, name });
+    const shutOut = await this.#suspectClone(current, { swapped: true });
+    await current.end("replaced");
+    if (shutOut) await this.#shutOut();
+  }
+
+  /** Whether two machines use this identity and must both be shut out. */
+  async #suspectClone(other: Link, { swapped }: { swapped: boolean }): Promise<boolean> {
+    const { clones } = this.parts;
+    if (!await clones.isAlive(other)) return false;
+    const addresses = [other.address ?? "", this.address];
+    return clones.proven(this.client, { addresses, swapped });
+  }
+
+  /** Nobody is let in for a time; that the machine is not heard of then is no news. */
+  async #shutOut(): Promise<void> {
+    const { member, parts } = this;
+    const agent = member.agent;
+    await agent?.end("replaced");
+    const left = { kind: "left", cause: "replaced", backInMs: SHUT_OUT_MS + BACK_MS } as const;
+    parts.watch.event(this.client, left);
   }
 
   #begin(): void {
@@ -235,10 +268,11 @@ export class ControlSession implements Link, Session {
   }
 
   #onPong({ n }: FrameOf<"PONG">): void {
-    const { clock, timeline, watch } = this.parts;
+    const { clock, clones, timeline, watch } = this.parts;
     const sentAt = this.#pings.get(n);
     if (sentAt === undefined || !this.isAgent) return;
     this.#pings.delete(n);
+    clones.answered(this);
     const ms = clock.now() - sentAt;
     watch.event(this.client, { kind: "round_trip", ms });
     timeline.roundTrip(this.client, ms);
@@ -266,6 +300,7 @@ export class ControlSession implements Link, Session {
   }
 
   #end(): void {
+    this.parts.clones.ended(this);
     this.#stallTimer?.cancel();
     this.#pushes[Symbol.dispose]();
     this.connection.close();

@@ -8,6 +8,7 @@ import {
   type Verb,
   WRITE_STALL_MS,
 } from "../protocol/mod.ts";
+import { FORGET_MS, MAX_SWAPS, PROOF_MS, SHUT_OUT_MS } from "./clone_guard.ts";
 import type { FakePeer } from "./fake_peer.ts";
 import { FakeServer } from "./fake_server.ts";
 import { StoreError } from "./store.ts";
@@ -654,6 +655,7 @@ Deno.test("[HB-32] a newer process replaces the older one, which gets BYE replac
   await using place = await begin();
   const { server, till, peer: old } = place;
   const young = await server.connect(till, { epoch: 2 });
+  await server.clock.advance(PROOF_MS);
   assertEquals(await old.expect("BYE"), { verb: "BYE", reason: "replaced" });
   assertEquals(await old.next(), null);
   await old.ended;
@@ -668,8 +670,71 @@ Deno.test("[HB-32] the same process may connect anew while its old connection se
   await using place = await begin();
   const { server, till, peer: old } = place;
   const again = await server.connect(till, { epoch: 1 });
+  await server.clock.advance(PROOF_MS);
   assertEquals((await old.expect("BYE")).reason, "replaced");
   await handled(again);
+  assertEquals(server.notices, [], "the old connection answers no more, so there is one machine");
+});
+
+/** Answers PINGs until something else comes, which is returned. */
+async function alive(peer: FakePeer): ReturnType<FakePeer["next"]> {
+  while (true) {
+    const frame = await peer.next([]);
+    if (frame?.verb !== "PING") return frame;
+    peer.send({ verb: "PONG", n: frame.n });
+  }
+}
+
+Deno.test("[HB-34] row 25: of two machines with one identity the newest is let in, and the operator is told once", async () => {
+  await using place = await begin();
+  const { server, till, peer: old } = place;
+  const ended = alive(old);
+  const young = await server.connect(till, { epoch: 2, address: "10.0.0.9" });
+  assertEquals(await ended, { verb: "BYE", reason: "replaced" });
+  await server.until(() => server.notices.length === 1);
+  const [notice] = server.notices;
+  assertEquals([notice?.cause, notice?.severity, notice?.clients], ["replaced", "warning", [
+    "till-3",
+  ]]);
+  assertStringIncludes(notice?.text ?? "", "10.0.0.7 and 10.0.0.9");
+  await handled(young, 0, ["PING"]);
+  // The older one tries again: it is refused, and nobody is told a second time.
+  const answers = alive(young);
+  await assertRefused(server.dial().greet(till, { epoch: 1 }), "closed");
+  await server.clock.advance(PROOF_MS);
+  assertEquals(server.notices.length, 1);
+  young.send({ verb: "BYE", reason: "stop" });
+  await young.ended;
+  assertEquals(await answers, null);
+});
+
+Deno.test("[HB-34] row 25: four changes of place in a minute shut both out, and are told of as one alert", async () => {
+  await using server = await FakeServer.start();
+  const till = await server.enrol("till-3");
+  const ends: ReturnType<FakePeer["next"]>[] = [];
+  for (let epoch = 1; epoch <= 1 + MAX_SWAPS + 1; epoch++) {
+    const peer = await server.connect(till, { epoch });
+    ends.push(alive(peer));
+    if (epoch > 1) assertEquals(await ends[epoch - 2], { verb: "BYE", reason: "replaced" });
+  }
+  assertEquals(await ends.at(-1), { verb: "BYE", reason: "replaced" });
+  await server.until(() => server.notices.length === 2);
+  assertEquals(server.notices.map(({ kind, severity }) => [kind, severity]), [
+    ["alert", "warning"],
+    ["update", "critical"],
+  ]);
+  assertEquals(server.tables.alerts(false).length, 1);
+  const refused = await assertRefused(server.dial().greet(till, { epoch: 9 }), "closed");
+  assertStringIncludes(refused, "remove the data directory");
+  assertEquals(server.parts.watch.get(till.keyId)?.state, "PLANNED");
+  await server.clock.advance(SHUT_OUT_MS);
+  const back = await server.connect(till, { epoch: 10 });
+  assertEquals(server.parts.watch.get(till.keyId)?.state, "UP");
+  back.send({ verb: "BYE", reason: "stop" });
+  await back.ended;
+  await server.clock.advance(FORGET_MS);
+  await server.until(() => server.notices.length === 3);
+  assertEquals(server.notices.at(-1)?.kind, "recovery");
 });
 
 Deno.test("[HB-32] an older process is refused as closed while the newer one is UP", async () => {
@@ -691,6 +756,7 @@ Deno.test("[HB-32] an older process is let in when the newer one is no longer UP
   assertEquals(server.path(till.keyId).at(-1), "UP>LATE silent");
   const old = await server.connect(till, { epoch: 4 });
   await handled(old);
+  await server.clock.advance(PROOF_MS);
   assertEquals((await young.next(["PING"]))?.verb, "BYE");
   assertEquals(server.path(till.keyId).at(-1), "LATE>UP -");
 });
@@ -705,7 +771,7 @@ Deno.test("a replaced session that ends late does not take the newer one down", 
   const young = await server.connect(till, { epoch: 2 });
   await handled(young);
   stuck();
-  await server.clock.advance(1_000);
+  await server.clock.advance(PROOF_MS + 1_000);
   await old.ended;
   await handled(young);
   assertEquals(server.path(till.keyId), ["new>UP -"]);
@@ -774,8 +840,9 @@ Deno.test("a slow reader that reads at all is not dropped", async () => {
   assertEquals(server.path(slow.keyId), ["new>UP -"]);
 });
 
-async function assertRefused(greeting: Promise<void>, code: string): Promise<void> {
+async function assertRefused(greeting: Promise<void>, code: string): Promise<string> {
   const error = await greeting.then(() => undefined, (error) => error);
   assertEquals(error?.name, "GreetingRefusedError");
   assertEquals(error.code, code);
+  return error.message;
 }

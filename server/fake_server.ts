@@ -24,6 +24,7 @@ import type { Notice } from "./alert/notice.ts";
 import { OverlaySet } from "./alert/overlay_set.ts";
 import { Backups } from "./backup.ts";
 import { FakePeer } from "./fake_peer.ts";
+import { CloneGuard } from "./clone_guard.ts";
 import { commitGroup, type StoreMethod } from "./group_commit.ts";
 import { Lobby, type LobbyLimits } from "./lobby.ts";
 import { Outgoing, type OutgoingOptions } from "./outgoing.ts";
@@ -273,6 +274,7 @@ export class FakeServer implements AsyncDisposable {
       await this.clock.advance(60_000);
       return this.#visits.size === 0;
     });
+    this.parts.clones[Symbol.dispose]();
     await this.#alarm?.[Symbol.asyncDispose]();
     await this.#courier?.[Symbol.asyncDispose]();
     await this.parts.timeline.flush();
@@ -316,6 +318,11 @@ export class FakeServer implements AsyncDisposable {
       watch,
       alarm,
       courier,
+      clones: new CloneGuard({
+        clock,
+        onClone: (clone) => void alarm.raiseClone(clone),
+        onOver: (client) => void alarm.clear(client, "replaced"),
+      }),
       overlays,
       roster,
       timeline,

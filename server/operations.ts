@@ -267,6 +267,7 @@ export class Operations {
     // Last, as whatever it says until then would put it on the lists again.
     watch.forget(id);
     await alarm.forget(id);
+    this.#parts.clones.forget(id);
     roster.remove(id);
     const reason = "denied: the machine has been revoked";
     const unused = await store.dropPushes(id, { reason, at: clock.wall() });

@@ -10,6 +10,7 @@ import type { Alarm } from "./alarm.ts";
 import type { Courier } from "./alert/courier.ts";
 import type { OverlaySet } from "./alert/overlay_set.ts";
 import type { Backups } from "./backup.ts";
+import type { CloneGuard } from "./clone_guard.ts";
 import type { Lobby } from "./lobby.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Timing } from "./presence.ts";
@@ -63,6 +64,8 @@ export interface ServerParts {
   alarm: Alarm;
   /** Brings notices to channels. */
   courier: Courier;
+  /** Watches over identities that are used twice. */
+  clones: CloneGuard;
   /** What operators have set over the states of clients. */
   overlays: OverlaySet;
   roster: Roster;

@@ -44,6 +44,7 @@ export type Cause =
   | "said bye: sleep"
   | "said bye: reboot"
   | "said bye: update"
+  | "replaced"
   | "closed";
 
 /** The limits of one server, derived from its interval. */

@@ -18,6 +18,8 @@ export const MAX_DATA_CONNECTIONS = 16;
 export interface Link {
   /** Start of the client's process; 0 for classic peers. */
   epoch: number;
+  /** Where it connects from; only agents say. */
+  readonly address?: string;
   /** When its last text came, on the monotonic clock; only classic peers chat on several connections. */
   lastTextAt?: number;
   /** Asks the client for a sign of life, where the dialect has a word for that. */

@@ -27,6 +27,7 @@ import { OverlaySet } from "./alert/overlay_set.ts";
 import { Backups, DATABASE_FILE, IDENTITY_FILES } from "./backup.ts";
 import { ballastFile } from "./ballast.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
+import { CloneGuard } from "./clone_guard.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { Disks } from "./disks.ts";
 import { type ApiServer, openApiServer } from "./http/api_server.ts";
@@ -337,6 +338,13 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     watch,
     alarm,
     courier,
+    clones: stack.use(
+      new CloneGuard({
+        clock,
+        onClone: (clone) => void alarm.raiseClone(clone),
+        onOver: (client) => void alarm.clear(client, "replaced"),
+      }),
+    ),
     overlays,
     roster,
     timeline,

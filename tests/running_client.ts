@@ -59,6 +59,16 @@ export class RunningClient implements AsyncDisposable {
     return client;
   }
 
+  /** Another machine with a copy of this one's data directory; no agent runs on it yet. */
+  async copy(): Promise<RunningClient> {
+    const copy = new RunningClient(this.name, await temporaryDirectory());
+    await Deno.mkdir(copy.data, { mode: 0o700 });
+    for await (const { name, isFile } of Deno.readDir(this.data)) {
+      if (isFile) await Deno.copyFile(join(this.data, name), join(copy.data, name));
+    }
+    return copy;
+  }
+
   /** The folder of files that the server has sent. */
   get files(): string {
     return join(this.data, "files");

@@ -241,6 +241,7 @@ export class AlertBook {
     if (known !== undefined) {
       if (known.words?.text === text) return [];
       known.words = words;
+      known.severity = severity;
       return [this.#update(known, { members: [], reason: "grew", at })];
     }
     const alert = this.#newAlert({ kind: "identity", cause, severity, words }, at);

@@ -14,7 +14,7 @@ import type { NoticeKind, Severity } from "./notice.ts";
 export type AlertKind = "down" | "group" | "flapping" | "identity";
 
 /** Why an alert was raised. */
-export type AlertCause = Cause | "replaced" | "server suspect";
+export type AlertCause = Cause | "server suspect";
 
 /**
  * How a machine in an alert stands: silent and not DOWN yet; DOWN, or whatever else the alert says of it; back again; or it has
