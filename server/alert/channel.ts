@@ -19,6 +19,9 @@ export interface ChannelOptions {
   readonly quiet: WeeklyWindow | undefined;
 }
 
+/** Sends one notice; see {@linkcode Channel.send}. */
+export type ChannelSend = (notice: Notice, context: { signal: AbortSignal }) => Promise<void>;
+
 /** One place to which notices go. */
 export interface Channel {
   /** Tells it from the others across restarts, and holds no secret. */

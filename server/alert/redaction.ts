@@ -1,0 +1,44 @@
+/**
+ * Keeps secrets out of words that others have written, such as errors that repeat an address. Pure.
+ *
+ * @module
+ */
+
+import { visible } from "../../platform/visible_text.ts";
+
+/** What stands in the place of a secret. */
+const HIDDEN = "***";
+/** Parts of an address that are shorter are words rather than secrets, in characters. */
+const MIN_SECRET_CHARS = 6;
+/** Longest text of another side that is repeated, in UTF-16 code units. */
+export const MAX_REPEATED_CHARS = 200;
+
+/** All parts of an address that may be a secret, as they stand there and decoded: everything but scheme, host and port. */
+export function secretsOf(url: URL): string[] {
+  const whole = [url.href, url.href.slice(url.origin === "null" ? url.protocol.length : 0)];
+  const parts = [url.username, url.password, ...url.pathname.split("/")];
+  for (const [, value] of url.searchParams) parts.push(value, encodeURIComponent(value));
+  parts.push(url.pathname.slice(1), url.search.slice(1), url.hash.slice(1));
+  const decoded = parts.map(decode);
+  const long = [...parts, ...decoded].filter((part) => part.length >= MIN_SECRET_CHARS);
+  // What proves who one is stays a secret, however short.
+  const proofs = [url.password, decode(url.password)].filter((part) => part !== "");
+  return [...new Set([...whole, ...proofs, ...long])];
+}
+
+/** The text on one harmless line of bounded length, with every secret hidden. */
+export function redact(text: string, secrets: readonly string[]): string {
+  const longestFirst = [...new Set(secrets)].filter((secret) => secret !== "")
+    .sort((a, b) => b.length - a.length);
+  const hidden = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, HIDDEN), text);
+  return visible(hidden.replace(/\s+/g, " ").trim(), { maxChars: MAX_REPEATED_CHARS });
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // No encoded text, so it stands for itself.
+    return text;
+  }
+}
