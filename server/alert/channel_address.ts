@@ -159,8 +159,8 @@ function refuse(shown: string, why: string, hint?: string): never {
 
 /** Words parted by blanks; a value may stand in quotes. */
 function splitWords(value: string): string[] {
-  const words = value.match(/(?:[^\s"']|=\s*"[^"]*"|=\s*'[^']*'|["'])+/g) ?? [];
-  return words.map((word) => word.replace(/^([a-z-]+)=\s*(["'])(.*)\2$/s, "$1=$3"));
+  const words = value.match(/(?:="[^"]*"|='[^']*'|\S)+/g) ?? [];
+  return words.map((word) => word.replace(/^([a-z-]+)=(["'])(.*)\2$/s, "$1=$3"));
 }
 
 function parseUrl(text: string): { kind: ChannelKind; url: URL } {

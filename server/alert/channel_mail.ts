@@ -57,7 +57,8 @@ export function mailOf(
   const mail = {
     from,
     to: [...to],
-    subject: bounded(`[hb] ${title}`, MAX_SUBJECT_CHARS),
+    // On one line: what follows an end of line would be another header.
+    subject: bounded(`[hb] ${title.replace(/\s+/g, " ")}`, MAX_SUBJECT_CHARS),
     text: `${bounded(text, 20_000)}\n\n${bounded(facts.join("\n"), 20_000)}\n`,
     messageId: `<${id}@${domain}>`,
     date: new Date(at),

@@ -23,7 +23,7 @@ export function webhookBody(notice: Notice, server: string): Record<string, unkn
 
 /** A template with its words replaced; in one that is JSON they are escaped, so that it stays JSON. */
 export function fillTemplate(template: string, notice: Notice): string {
-  const isJson = /^\s*[[{"]/.test(template);
+  const isJson = isJsonTemplate(template);
   const values: Record<string, string> = {
     title: notice.title,
     text: notice.text,
@@ -41,6 +41,20 @@ export function fillTemplate(template: string, notice: Notice): string {
   });
 }
 
+function isJsonTemplate(template: string): boolean {
+  const filled = template.replace(TEMPLATE_WORDS, "0");
+  return /^\s*[[{"]/.test(filled) && isJsonText(filled);
+}
+
+function isJsonText(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The value of `hb-signature`: over the time in seconds since 1970, a dot and the body. */
 export function signature(body: string, { secret, at }: { secret: string; at: number }): string {
   const seconds = Math.floor(at / 1_000);
@@ -55,7 +69,7 @@ export function sendToWebhook(address: ChannelAddress, world: ChannelWorld): Cha
     const body = template === undefined
       ? JSON.stringify(webhookBody(notice, world.server))
       : fillTemplate(template, notice);
-    const isText = template !== undefined && !/^\s*[[{"]/.test(template);
+    const isText = template !== undefined && !isJsonTemplate(template);
     const headers: Record<string, string> = { "idempotency-key": notice.id };
     if (isText) headers["content-type"] = "text/plain; charset=utf-8";
     // At each try anew: receivers refuse what was signed long ago.

@@ -21,8 +21,10 @@ export function secretsOf(url: URL): string[] {
   parts.push(url.pathname.slice(1), url.search.slice(1), url.hash.slice(1));
   const decoded = parts.map(decode);
   const long = [...parts, ...decoded].filter((part) => part.length >= MIN_SECRET_CHARS);
-  // What proves who one is stays a secret, however short.
-  const proofs = [url.password, decode(url.password)].filter((part) => part !== "");
+  // What proves who one is stays a secret, however short, and as HTTP writes it.
+  const login = `${decode(url.username)}:${decode(url.password)}`;
+  const written = new TextEncoder().encode(login).toBase64();
+  const proofs = url.password === "" ? [] : [url.password, decode(url.password), written];
   return [...new Set([...whole, ...proofs, ...long])];
 }
 
