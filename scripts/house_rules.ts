@@ -36,6 +36,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       "client/dial.ts",
       "server/http/api_server.ts",
       "server/listener.ts",
+      "server/own_port.ts",
       "server/tls_gate.ts",
     ],
   },

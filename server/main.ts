@@ -91,7 +91,8 @@ async function dispatch(invocation: ServerInvocation, terminal: Terminal): Promi
   const stopping = onSignals();
   const dataDirectory = data ?? systemDataDirectory();
   const user = userName();
-  const context: CommandContext = { terminal, clock: systemClock, dataDirectory, user, stopping };
+  const surroundings = { terminal, clock: systemClock, args: Deno.args, stopping };
+  const context: CommandContext = { ...surroundings, dataDirectory, user };
   await run(invocation, context);
   return stopping.reason === "SIGINT" ? EXIT.interrupted : EXIT.done;
 }

@@ -165,6 +165,37 @@ export const HBSERVER = defineProgram({
       help:
         "What stays free on the disk, whatever is sent (1 % of the disk, at most 1 GiB, unless set).",
     },
+    alert: {
+      kind: "text",
+      commands: ["run"],
+      repeatable: true,
+      placeholder: "URL",
+      help:
+        "Where alerts are told: https://…, ntfy://…, telegram://…, smtp://…, exec:/… and more, with options such as " +
+        '"URL min=critical after=10m only=@tills quiet=22:00-07:00"; @FILE for a file with one on each line.',
+    },
+    alertPrivate: {
+      kind: "choice",
+      commands: ["run"],
+      choices: ["on", "off"],
+      default: "on",
+      help: "Whether alerts may go to addresses of private networks; off bars them.",
+    },
+    notifyUrl: {
+      kind: "text",
+      commands: ["run"],
+      placeholder: "URL",
+      help:
+        "Asked for by GET for as long as the server truly works, for a service that tells when it no longer does.",
+    },
+    notifyEvery: {
+      kind: "duration",
+      commands: ["run"],
+      default: "60s",
+      min: 1_000,
+      max: 24 * 3_600_000,
+      help: "Time from one such request to the next.",
+    },
     name: {
       kind: "text",
       commands: ["invite"],

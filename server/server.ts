@@ -24,12 +24,14 @@ import type { Channel } from "./alert/channel.ts";
 import { Courier } from "./alert/courier.ts";
 import type { Notice } from "./alert/notice.ts";
 import { OverlaySet } from "./alert/overlay_set.ts";
+import { WatchdogPing } from "./alert/watchdog_ping.ts";
 import { Backups, DATABASE_FILE, IDENTITY_FILES } from "./backup.ts";
 import { ballastFile } from "./ballast.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
 import { CloneGuard } from "./clone_guard.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { Disks } from "./disks.ts";
+import { healthTrouble } from "./health.ts";
 import { type ApiServer, openApiServer } from "./http/api_server.ts";
 import {
   acceptAll,
@@ -55,6 +57,8 @@ import { Watch } from "./watch.ts";
 const SHUTDOWN_MS = 3_000;
 /** Old lines of the timeline are looked for this often, in milliseconds. */
 const PRUNE_MS = 3_600_000;
+/** An outside service is told this often that the server works, in milliseconds. */
+const NOTIFY_EVERY_MS = 60_000;
 /** Messages whose time is over are looked for this often, in milliseconds. */
 const EXPIRE_MS = 5_000;
 
@@ -118,6 +122,16 @@ export interface ServerOptions {
    * @default {[]}
    */
   channels?: readonly Channel[];
+  /**
+   * Asked for by GET for as long as the server truly works.
+   * @default {nothing is asked for}
+   */
+  notifyUrl?: URL | undefined;
+  /**
+   * Time from one such request to the next, in milliseconds.
+   * @default {60000}
+   */
+  notifyEveryMs?: number;
   /** Called for every message of a client, after it has been stored. */
   onMessage?: (message: IncomingMessage) => void;
   /** Called for every step of a message to a client, after it has been recorded. */
@@ -186,6 +200,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // Before the API, which waits for the answers that it owes.
   stack.defer(() => parts.outgoing.close());
   stack.use(parts.backups);
+  startPings(options, { parts, address, stack });
   const running = stack.move();
   return {
     address: { hostname: address.hostname, port: address.port },
@@ -195,6 +210,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: () => running.disposeAsync(),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+function startPings(
+  { notifyUrl: url, notifyEveryMs: everyMs = NOTIFY_EVERY_MS }: ServerOptions,
+  { parts, address, stack }: {
+    parts: ServerParts;
+    address: { hostname: string; port: number };
+    stack: AsyncDisposableStack;
+  },
+): void {
+  if (url === undefined) return;
+  const { clock, log } = parts;
+  const check = () => healthTrouble({ ...parts, address });
+  stack.use(new WatchdogPing({ clock, log, fetch, url, everyMs, check })).start();
 }
 
 /** A full disk gives the ballast back, as opening takes a few bytes. */

@@ -76,6 +76,19 @@ export function readChannelAddresses(
   return addresses;
 }
 
+/** Names of the channels whose secrets stand on a command line. */
+export function exposedChannels(
+  addresses: readonly ChannelAddress[],
+  args: readonly string[],
+): string[] {
+  return addresses.filter(({ kind, url, secret, secrets }) => {
+    const { username, password, pathname, search } = url;
+    const isBare = username === "" && password === "" && search === "" && pathname.length <= 1;
+    if (secret === undefined && (kind === "command" || isBare)) return false;
+    return secrets.some((part) => args.some((arg) => arg.includes(part)));
+  }).map(({ name }) => name);
+}
+
 /** A piece that is no address belongs to the one before. */
 function rejoin(values: readonly string[]): string[] {
   const whole: string[] = [];

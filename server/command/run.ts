@@ -5,6 +5,10 @@
  */
 
 import { getLog } from "../../platform/log.ts";
+import { exposedChannels, openChannel, readChannelAddresses } from "../alert/open_channels.ts";
+import { systemWorld } from "../alert/system_world.ts";
+import { parseNotifyUrl } from "../alert/watchdog_ping.ts";
+import type { Channel } from "../alert/channel.ts";
 import { openConsole } from "../console.ts";
 import { showAddress } from "../listener.ts";
 import type { InvocationOf } from "../options.ts";
@@ -14,9 +18,12 @@ import type { CommandContext } from "./context.ts";
 /** Serves; resolves when the server has stopped. */
 export async function runCommand(
   { options }: InvocationOf<"run">,
-  { terminal, dataDirectory, stopping }: CommandContext,
+  context: CommandContext,
 ): Promise<void> {
+  const { terminal, dataDirectory, stopping } = context;
   const log = getLog("server");
+  const channels = await openChannels(options, context);
+  const { notifyUrl } = options;
   let operatorConsole: ReturnType<typeof openConsole> | undefined;
   const server = await startServer({
     dataDirectory,
@@ -30,6 +37,9 @@ export async function runCommand(
     maxFileBytes: options.maxFileSize,
     quotaBytes: options.quota,
     minFreeBytes: options.minFree,
+    channels,
+    notifyUrl: notifyUrl === undefined ? undefined : parseNotifyUrl(notifyUrl),
+    notifyEveryMs: options.notifyEvery,
     onMessage: (message) => operatorConsole?.onMessage(message),
     onReceipt: (receipt) => operatorConsole?.onReceipt(receipt),
     onNotice: (notice) => operatorConsole?.onNotice(notice),
@@ -60,4 +70,27 @@ export async function runCommand(
   using _console = operatorConsole;
   const reason = await stopped;
   log.info("Stopping: {reason}", { reason });
+}
+
+/** The channels of `--alert`; what no channel needs is given away. */
+async function openChannels(
+  { alert, alertPrivate }: InvocationOf<"run">["options"],
+  { args, clock }: CommandContext,
+): Promise<Channel[]> {
+  const addresses = readChannelAddresses(alert, {
+    readTextFile: (path) => Deno.readTextFileSync(path),
+    mayBePrivate: alertPrivate === "on",
+  });
+  if (!addresses.some(({ kind }) => kind === "command")) {
+    await Deno.permissions.revoke({ name: "run" });
+  }
+  for (const name of exposedChannels(addresses, args)) {
+    getLog("server").warn(
+      "The secret of {name} is on the command line, where every user of this machine can read it: put it into a file and " +
+        "name that by --alert @FILE, or into hbserver.toml",
+      { name },
+    );
+  }
+  const world = systemWorld(clock);
+  return addresses.map((address) => openChannel(address, world));
 }
