@@ -229,11 +229,25 @@ export function advance(
   event: PresenceEvent,
   at: { now: number; timing: Timing },
 ): Step {
+  const copy = copyPresence(presence);
+  return { presence: copy, changes: advanceInPlace(copy, event, at) };
+}
+
+/** The presence as it is now, whatever becomes of it. */
+export function copyPresence(presence: Readonly<Presence>): Presence {
   const { outage } = presence;
-  const copy = { ...presence, outage: outage === undefined ? undefined : { ...outage } };
-  const step: Step = { presence: copy, changes: [] };
+  return { ...presence, outage: outage === undefined ? undefined : { ...outage } };
+}
+
+/** The same as {@linkcode advance} without a copy: the presence itself is changed. */
+export function advanceInPlace(
+  presence: Presence,
+  event: PresenceEvent,
+  at: { now: number; timing: Timing },
+): StateChange[] {
+  const step: Step = { presence, changes: [] };
   apply(step, event, at);
-  return step;
+  return step.changes;
 }
 
 /** When {@linkcode advance} must be called with a tick; undefined when time alone changes nothing. */

@@ -6,7 +6,8 @@
 
 import type { Clock, Timer } from "../platform/clock.ts";
 import {
-  advance,
+  advanceInPlace,
+  copyPresence,
   type KnownPresence,
   newPresence,
   nextDeadline,
@@ -71,7 +72,7 @@ export class Watch implements Disposable {
     this.#schedule(presence);
   }
 
-  /** The presence of a client; undefined when it has never been seen. */
+  /** The presence of a client as it is now, and goes on to be; undefined when it has never been seen. */
   get(client: string): Readonly<Presence> | undefined {
     return this.#clients.get(client);
   }
@@ -88,6 +89,7 @@ export class Watch implements Disposable {
     let presence = this.#clients.get(client);
     if (presence === undefined) {
       presence = newPresence(now);
+      this.#clients.set(client, presence);
       this.#tellFirst(client, presence);
     }
     this.#apply(client, presence, event);
@@ -118,20 +120,24 @@ export class Watch implements Disposable {
       flapping: false,
     };
     const change = { from: undefined, to: "UP" as const, at, lastHeard, ...nothing };
-    this.#options.onChange({ ...change, client, presence });
+    this.#options.onChange({ ...change, client, presence: copyPresence(presence) });
   }
 
-  #apply(client: string, before: Presence, event: PresenceEvent): void {
+  #apply(client: string, presence: Presence, event: PresenceEvent): void {
     const { clock, timing, onChange } = this.#options;
-    const { presence, changes } = advance(before, event, { now: clock.now(), timing });
-    this.#clients.set(client, presence);
+    const changes = advanceInPlace(presence, event, { now: clock.now(), timing });
     this.#schedule(presence);
-    for (const change of changes) onChange({ ...change, client, presence });
+    if (changes.length === 0) return; // As for nearly all events: nothing is copied.
+    const snapshot = copyPresence(presence);
+    for (const change of changes) onChange({ ...change, client, presence: snapshot });
   }
 
   /** Deadlines mostly move away, so the timer is only moved when one comes closer. */
   #schedule(presence: Presence): void {
-    const due = nextDeadline(presence, this.#options.timing) ?? Infinity;
+    this.#wakeAt(nextDeadline(presence, this.#options.timing) ?? Infinity);
+  }
+
+  #wakeAt(due: number): void {
     if (due >= this.#timerDue || due === Infinity) return;
     this.#timer?.cancel();
     this.#timerDue = due;
@@ -148,7 +154,11 @@ export class Watch implements Disposable {
       const due = nextDeadline(presence, timing);
       if (due !== undefined && due <= now) this.#apply(client, presence, { kind: "tick" });
     }
-    for (const presence of this.#clients.values()) this.#schedule(presence);
+    let next = Infinity;
+    for (const presence of this.#clients.values()) {
+      next = Math.min(next, nextDeadline(presence, timing) ?? Infinity);
+    }
+    this.#wakeAt(next);
   }
 
   #checkSelf(): void {
@@ -159,10 +169,12 @@ export class Watch implements Disposable {
   /** Whatever was due while this process or machine stood still says nothing of the clients. */
   #doubtSelf(): void {
     const { clock, onDoubt } = this.#options;
-    const stoodStill = clock.now() - this.#awakeAt - SELF_CHECK_MS;
-    const split = Math.abs(clock.wall() - clock.now() - this.#wallOffset);
-    this.#awakeAt = clock.now();
-    this.#wallOffset = clock.wall() - clock.now();
+    const now = clock.now();
+    const offset = clock.wall() - now;
+    const stoodStill = now - this.#awakeAt - SELF_CHECK_MS;
+    const split = Math.abs(offset - this.#wallOffset);
+    this.#awakeAt = now;
+    this.#wallOffset = offset;
     if (stoodStill > STALL_MS) {
       onDoubt(`this server stood still for ${(stoodStill / 1000).toFixed(1)} s`);
     } else if (split > CLOCK_SPLIT_MS) {
