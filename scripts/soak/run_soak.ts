@@ -1,5 +1,5 @@
 /**
- * `deno task soak kills|idle|away …`: passes arguments on to a long test by its name.
+ * `deno task soak kills|idle|away|outage …`: passes arguments on to a long test by its name.
  *
  * @module
  */
@@ -13,6 +13,7 @@ const SOAKS: Readonly<Record<string, readonly string[]>> = {
   kills: [],
   idle: [],
   away: ["--v8-flags=--expose-gc"],
+  outage: [],
 };
 
 /** The arguments of `deno` for the arguments of the task; `folder` is this file's. Undefined for no known name. */
