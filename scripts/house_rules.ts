@@ -118,6 +118,7 @@ export const HOUSE_RULES: readonly HouseRule[] = [
       "server/store_files.ts",
       "server/store_messages.ts",
       "server/store_pushes.ts",
+      "server/store_reports.ts",
       "server/store_schema.ts",
       "server/store_statements.ts",
       "server/store_timeline.ts",

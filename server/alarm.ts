@@ -103,7 +103,7 @@ export class Alarm implements AsyncDisposable {
     if (member === undefined) return;
     const { name } = member.record;
     const moment = this.#moment();
-    const state = stateRecord(change, moment);
+    const state = stateRecord(change, { ...moment, isMuted: this.#isMuted(change) });
     const { state: shown, cause, at, lastSeen } = state;
     member.record = { ...member.record, state: shown, cause, stateSince: at, lastSeen };
     const { from, to } = change;
@@ -286,6 +286,14 @@ export class Alarm implements AsyncDisposable {
     return { now: clock.now(), wall: clock.wall() };
   }
 
+  /** Whether a client went DOWN while an operator wants to hear of none; a report does not count that. */
+  #isMuted({ client, to }: WatchedChange): boolean {
+    const { overlays } = this.#options;
+    if (to !== "DOWN" || overlays.isEmpty) return false;
+    const { wall } = this.#moment();
+    return overlays.isMuted(client, { subject: this.#subject(client), wall });
+  }
+
   #subject(client: string): AlertSubject | undefined {
     return this.#options.roster.get(client)?.record;
   }
@@ -379,7 +387,10 @@ export class Alarm implements AsyncDisposable {
 }
 
 /** A change of state as it is recorded. */
-function stateRecord(change: WatchedChange, { now, wall }: Moment): StateRecord {
+function stateRecord(
+  change: WatchedChange,
+  { now, wall, isMuted }: Moment & { isMuted: boolean },
+): StateRecord {
   const { client, presence, to } = change;
   const offset = wall - now;
   const { plannedUntil } = presence;
@@ -398,6 +409,7 @@ function stateRecord(change: WatchedChange, { now, wall }: Moment): StateRecord 
       from: change.from ?? null,
       cause: change.cause ?? null,
       ...(change.flapping ? { flapping: true } : {}),
+      ...(isMuted ? { muted: true } : {}),
       ...(change.downtimeMs === undefined ? {} : { downtime_ms: Math.round(change.downtimeMs) }),
       ...measured,
     },

@@ -26,6 +26,7 @@ import { maintenanceCommand } from "./command/maintenance.ts";
 import { messageCommand } from "./command/message.ts";
 import { planCommand } from "./command/plan.ts";
 import { pushCommand } from "./command/push.ts";
+import { reportCommand } from "./command/report.ts";
 import { revokeCommand } from "./command/revoke.ts";
 import { runCommand } from "./command/run.ts";
 import { snoozeCommand } from "./command/snooze.ts";
@@ -128,6 +129,8 @@ function run(
       return planCommand(invocation, context);
     case "test-alert":
       return testAlertCommand(invocation, context);
+    case "report":
+      return reportCommand(invocation, context);
     case "revoke":
       return revokeCommand(invocation, context);
     case "backup":

@@ -30,10 +30,12 @@ import {
 } from "./json_view.ts";
 import { showAddress } from "./listener.ts";
 import { OperationError } from "./operation_error.ts";
+import { makeReports, type ReportRequest } from "./make_reports.ts";
 import { SourceError } from "./outgoing.ts";
 import type { ServerParts } from "./parts.ts";
 import { type PushAnswer, pushFiles } from "./push_files.ts";
 import { reachableAddresses } from "./reachable_address.ts";
+import type { ReportView } from "./report.ts";
 import type { Link, Member } from "./roster.ts";
 import { StoreError } from "./store.ts";
 import type { EventKind, MessageState } from "./store_record.ts";
@@ -240,6 +242,13 @@ export class Operations {
   /** The timeline as it stands and as it grows, until `signal` aborts; throws at once for an unknown client. */
   follow(request: LogRequest, signal: AbortSignal): AsyncGenerator<EventView> {
     return this.#follow(this.#filter(request), signal);
+  }
+
+  /** What was of one client, of those with a tag, or of all in a month. */
+  async report(who: string | undefined, request: ReportRequest): Promise<ReportView[]> {
+    const { roster } = this.#parts;
+    const members = who === undefined ? roster.members() : this.#resolve(who);
+    return await makeReports(members, { request, parts: this.#parts });
   }
 
   /** Copies the database and the server's key into a new file at an absolute path. */

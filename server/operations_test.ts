@@ -248,6 +248,35 @@ Deno.test("alerts() and log() tell of an outage", async () => {
   await refused(operations.log({ who: "nobody" }), "not_found");
 });
 
+Deno.test("report() tells of this month, of one client, a tag or all, and refuses other months", async () => {
+  await using place = await begin();
+  const { server, operations } = place;
+  const peer = await server.connect(await server.enrol("till-3", ["shop"]));
+  await server.connect(await server.enrol("till-4"));
+  const HOURS_2 = 2 * HOUR;
+  for (let beat = 0; beat < 2; beat++) {
+    peer.send({ verb: "HEARTBEAT", seq: beat, at: 1 });
+    await peer.expect("BEAT");
+    await server.clock.advance(20_000);
+  }
+  await server.clock.advance(HOURS_2);
+  await server.parts.timeline.flush();
+  const all = await operations.report(undefined, { zone: "UTC" });
+  assertEquals(all.map(({ name }) => name), ["till-3", "till-4"]);
+  const [one] = await operations.report("@shop", { zone: "UTC", month: "2026-11" });
+  assertEquals(one?.name, "till-3");
+  assertEquals(one?.outages.map(({ cause, to }) => [cause, to]), [["silent", null]]);
+  assertEquals(one?.down_ms, HOURS_2 + 20_000);
+  assertEquals([one?.gap_ms, one?.watched_ms], [20_000, HOURS_2 + 40_000]);
+  const october = await operations.report("till-3", { zone: "UTC", month: "2026-10" });
+  assertEquals(october[0]?.uptime, null);
+  for (const month of ["2026-12", "2026-13", "november"]) {
+    await refused(operations.report(undefined, { month, zone: "UTC" }), "bad_request");
+  }
+  await refused(operations.report(undefined, { zone: "Mars/Olympus" }), "bad_request");
+  await refused(operations.report("nobody", {}), "not_found");
+});
+
 Deno.test("log() shows beats that have not been written yet", async () => {
   await using place = await begin();
   const { server, operations } = place;

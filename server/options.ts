@@ -81,6 +81,13 @@ export const HBSERVER = defineProgram({
     "test-alert": {
       summary: "Send a test to every channel, and see whether it arrives.",
     },
+    report: {
+      summary: "Uptime, outages, causes and links of a month; WHO is a client, @tag or all.",
+      description:
+        "Uptime is the part of the watched time without outages. The time in which the server did " +
+        "not run, planned absences and maintenance are not watched.",
+      arguments: [{ name: "WHO" }],
+    },
     revoke: {
       summary: "Shut a client out for good.",
       arguments: [{ name: "WHO", required: true }],
@@ -294,9 +301,22 @@ export const HBSERVER = defineProgram({
     },
     zone: {
       kind: "text",
-      commands: ["maintenance"],
+      commands: ["maintenance", "report"],
       commandLineOnly: true,
-      help: "The window's time zone, such as Europe/Berlin (this machine's unless set).",
+      help:
+        "The time zone of the window or the month, such as Europe/Berlin (this machine's unless set).",
+    },
+    month: {
+      kind: "text",
+      commands: ["report"],
+      commandLineOnly: true,
+      help: "Such as 2026-11 (the present one unless set).",
+    },
+    csv: {
+      kind: "flag",
+      commands: ["report"],
+      commandLineOnly: true,
+      help: "One line for each client, with commas between its figures.",
     },
     remove: {
       kind: "number",
@@ -341,6 +361,7 @@ export const HBSERVER = defineProgram({
     ["hbserver log till-3 --kind state,alert --since 2d", "what happened to it"],
     ['hbserver ack till-3 "on my way"', "stop its alert from going further"],
     ['hbserver maintenance @tills --every "Sun 02:00-04:00"', "no alerts in that window"],
+    ["hbserver report --month 2026-11 --csv", "uptime and outages of a month"],
     ["hbserver --plaintext --open", "serve classic clients on a closed network"],
   ],
 });

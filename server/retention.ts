@@ -78,4 +78,9 @@ export const RETENTION: readonly Retention[] = [
       (SELECT id FROM notice WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM delivery
          WHERE delivery.notice = notice.id AND state IN ('waiting', 'deferred')) LIMIT ?2)`,
   },
+  {
+    keepMs: KEEP_MS,
+    sql: `DELETE FROM link_day WHERE (client, day) IN
+      (SELECT client, day FROM link_day WHERE day < ?1 / 86400000 LIMIT ?2)`,
+  },
 ];

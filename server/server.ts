@@ -55,6 +55,8 @@ import { Watch } from "./watch.ts";
 
 /** Time that all sessions together have to say goodbye when the server stops, in milliseconds. */
 const SHUTDOWN_MS = 3_000;
+/** How often the server notes that it is alive, in milliseconds. */
+const ALIVE_MS = 60_000;
 /** Old lines of the timeline are looked for this often, in milliseconds. */
 const PRUNE_MS = 3_600_000;
 /** An outside service is told this often that the server works, in milliseconds. */
@@ -187,6 +189,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await parts.outgoing.sweep(() => store.outgoingContents());
   await restore(parts);
   await parts.courier.start();
+  await startLife(parts, stack);
   startPruning(parts, stack);
   startExpiring(parts, stack);
   const listener = openPort(options, { identity, parts, stack });
@@ -425,6 +428,26 @@ async function restore(
 async function sweepVault({ clock, log, store, vault }: ServerParts): Promise<void> {
   const swept = await vault.sweep(clock.wall(), (client, id) => store.hasFile(client, id));
   if (swept > 0) log.info("Removed {swept} unfinished files of earlier", { swept });
+}
+
+/** Writes down that the server is alive, every minute; and at once how long it was not. */
+async function startLife(parts: ServerParts, stack: AsyncDisposableStack): Promise<void> {
+  const { clock, log, store, timeline } = parts;
+  const last = await store.lastAlive().catch(() => undefined);
+  const away = last === undefined
+    ? {}
+    : { away_from: new Date(last).toISOString(), away_ms: Math.max(0, clock.wall() - last) };
+  await timeline.audit("started", away);
+  const note = async () => {
+    try {
+      await store.noteAlive(Math.round(clock.wall()));
+    } catch (error) {
+      log.error("Cannot record that the server is alive: {error}", { error: String(error) });
+    }
+  };
+  await note();
+  stack.defer(note);
+  stack.use(repeat(clock, ALIVE_MS, note));
 }
 
 function startPruning(parts: ServerParts, stack: AsyncDisposableStack): void {

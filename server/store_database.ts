@@ -10,7 +10,7 @@
  */
 
 import { RETENTION } from "./retention.ts";
-import { StoreAlerts } from "./store_alerts.ts";
+import { StoreReports } from "./store_reports.ts";
 import type { ServerFile } from "./store_record.ts";
 
 /** Rows that one call of prune removes at most: a few milliseconds, as everybody waits for it. */
@@ -19,7 +19,7 @@ export const PRUNE_ROWS = 1_000;
 export const VACUUM_PAGES = 250;
 
 /** The tables of one server; see the file's head for how it must be called. */
-export class StoreDatabase extends StoreAlerts {
+export class StoreDatabase extends StoreReports {
   /** Removes what is past its time, a bounded part of it; the number of rows removed. */
   prune(now: number): number {
     let left = PRUNE_ROWS;

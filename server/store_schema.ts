@@ -269,4 +269,24 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
   CREATE INDEX delivery_owed ON delivery (channel, due_at, seq)
     WHERE state IN ('waiting', 'deferred');
   `,
+}, {
+  name: "when the server was alive, and the quality of links by day",
+  sql: `
+  CREATE TABLE alive (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE link_day (
+    client TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    beats INTEGER NOT NULL,
+    minutes INTEGER NOT NULL,
+    gap_sum REAL NOT NULL,
+    gap_squares REAL NOT NULL,
+    gap_max REAL NOT NULL,
+    round_trips INTEGER NOT NULL,
+    round_trip_sum REAL NOT NULL,
+    PRIMARY KEY (client, day)
+  ) STRICT, WITHOUT ROWID;
+  `,
 }];

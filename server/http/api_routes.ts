@@ -140,6 +140,10 @@ export function apiRoutes(options: ApiRoutesOptions): Hono {
     return json(await operations.revoke(who));
   });
   alertRoutes(app, options);
+  app.get("/api/report", async ({ req, json }) => {
+    const { who, month, zone } = req.query();
+    return json(await operations.report(who, { month, zone }));
+  });
   app.post("/api/backup", async ({ req, json }) => {
     const { path } = v.parse(backupBody, await body(req.raw));
     return json(await operations.backup(path));

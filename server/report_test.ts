@@ -1,0 +1,211 @@
+import { assert, assertEquals } from "@std/assert";
+import * as fc from "fast-check";
+import { csvOf } from "./command/report.ts";
+import { phi, type ReportInput, type ReportLine, reportOf } from "./report.ts";
+
+const HOUR = 3_600_000;
+const BEGIN = Date.UTC(2026, 10, 1);
+const END = Date.UTC(2026, 11, 1);
+const DAYS_30 = 30 * 24 * HOUR;
+
+const iso = (at: number) => new Date(at).toISOString();
+
+function line(at: number, data: Record<string, unknown>): ReportLine {
+  return { at, kind: "state", data };
+}
+
+/** DOWN at `from` plus 50 s, and UP again at `to`. */
+function outage(from: number, to: number, cause = "silent"): [ReportLine, ReportLine] {
+  return [
+    line(from + 50_000, { state: "DOWN", from: "SUSPECT", cause, last_seen: iso(from) }),
+    line(to, { state: "UP", from: "DOWN", cause, downtime_ms: to - from }),
+  ];
+}
+
+function report(lines: ReportLine[], other: Partial<ReportInput> = {}) {
+  const input = { name: "till-3", lines, absences: [], days: [], from: BEGIN, to: END, ...other };
+  return reportOf(input, undefined);
+}
+
+const THERE = line(BEGIN - HOUR, { state: "UP", from: null, cause: null });
+
+Deno.test("a month without an outage is an uptime of 1", () => {
+  const { uptime, watched_ms, down_ms, outages, longest_gap_ms } = report([THERE]);
+  assertEquals([uptime, watched_ms, down_ms, outages, longest_gap_ms], [1, DAYS_30, 0, [], null]);
+});
+
+Deno.test("an outage lasts from the last byte to the first one after it", () => {
+  const at = BEGIN + 10 * HOUR;
+  const made = report([
+    THERE,
+    ...outage(at, at + 3 * HOUR),
+    ...outage(at + 9 * HOUR, at + 10 * HOUR, "connection lost"),
+  ]);
+  assertEquals(made.down_ms, 4 * HOUR);
+  assertEquals(made.uptime, (DAYS_30 - 4 * HOUR) / DAYS_30);
+  assertEquals(made.outages[0], {
+    ...{ from: iso(at), to: iso(at + 3 * HOUR), ms: 3 * HOUR, cause: "silent", maintenance: false },
+  });
+  assertEquals(made.causes, { silent: 1, "connection lost": 1 });
+  assertEquals(made.longest_gap_ms, 3 * HOUR);
+});
+
+Deno.test("an outage over the edges of the month counts within it, one that goes on has no end", () => {
+  const before = BEGIN - 5 * HOUR;
+  const made = report([
+    line(before, {
+      state: "DOWN",
+      from: "SUSPECT",
+      cause: "silent",
+      last_seen: iso(before - 50_000),
+    }),
+    line(BEGIN + HOUR, { state: "UP", from: "DOWN", downtime_ms: 6 * HOUR + 50_000 }),
+    line(END - HOUR, { state: "DOWN", cause: "silent", last_seen: iso(END - 2 * HOUR) }),
+  ]);
+  assertEquals(made.down_ms, 3 * HOUR);
+  assertEquals(made.outages.map(({ to, ms }) => [to, ms]), [
+    [iso(BEGIN + HOUR), HOUR],
+    [null, 2 * HOUR],
+  ]);
+});
+
+Deno.test("a client that joined in mid-month is watched from then on, one never seen not at all", () => {
+  const joined = report([line(BEGIN + 20 * 24 * HOUR, { state: "UP", from: null })]);
+  assertEquals([joined.watched_ms, joined.uptime, joined.from], [
+    10 * 24 * HOUR,
+    1,
+    iso(BEGIN + 20 * 24 * HOUR),
+  ]);
+  const never = report([]);
+  assertEquals([never.watched_ms, never.uptime], [0, null]);
+});
+
+Deno.test("what was planned is not watched, until it is overdue", () => {
+  const at = BEGIN + HOUR;
+  const made = report([
+    THERE,
+    line(at, { state: "PLANNED", from: "UP", cause: "said bye: reboot" }),
+    line(at + 2 * HOUR, {
+      ...{ state: "DOWN", from: "PLANNED", cause: "planned overdue", last_seen: iso(at) },
+    }),
+    line(at + 5 * HOUR, { state: "UP", from: "DOWN", downtime_ms: 5 * HOUR }),
+  ]);
+  assertEquals([made.planned_ms, made.down_ms], [2 * HOUR, 3 * HOUR]);
+  assertEquals(made.watched_ms, DAYS_30 - 2 * HOUR);
+});
+
+Deno.test("the time in which the server did not run is nobody's, also inside an outage", () => {
+  const at = BEGIN + 10 * HOUR;
+  const absences = [{ from: at + HOUR, to: at + 2 * HOUR }];
+  const made = report([THERE, ...outage(at, at + 3 * HOUR)], { absences });
+  assertEquals([made.server_away_ms, made.down_ms], [HOUR, 2 * HOUR]);
+  assertEquals(made.watched_ms, DAYS_30 - HOUR);
+});
+
+Deno.test("an outage that began in a maintenance counts from the moment at which it became an alert", () => {
+  const at = BEGIN + 10 * HOUR;
+  const [down, up] = outage(at, at + 5 * HOUR);
+  const muted = line(down.at, { ...down.data, muted: true });
+  const excused = report([THERE, muted, up]);
+  assertEquals([excused.down_ms, excused.maintenance_ms], [0, 5 * HOUR]);
+  const opened = {
+    at: at + 2 * HOUR,
+    kind: "alert" as const,
+    data: { state: "open", status: "down" },
+  };
+  const late = report([THERE, muted, opened, up]);
+  assertEquals([late.down_ms, late.maintenance_ms], [3 * HOUR, 2 * HOUR]);
+  assertEquals(late.outages.map(({ maintenance }) => maintenance), [true]);
+});
+
+Deno.test("flapping is measured beside its outages", () => {
+  const at = BEGIN + HOUR;
+  const made = report([
+    THERE,
+    ...outage(at, at + 60_000),
+    line(at + 200_000, {
+      state: "DOWN",
+      cause: "silent",
+      last_seen: iso(at + 150_000),
+      flapping: true,
+    }),
+    line(at + 200_000, { state: "FLAPPING", from: "DOWN", cause: "flapping" }),
+    line(at + 300_000, { state: "UP", from: "DOWN", downtime_ms: 150_000, flapping: true }),
+    line(at + 900_000, { state: "UP", from: "FLAPPING" }),
+  ]);
+  assertEquals([made.flapping_ms, made.down_ms, made.outages.length], [700_000, 210_000, 2]);
+});
+
+Deno.test("gaps and round trips are those of minutes, the longest of all", () => {
+  const day = {
+    beats: 30,
+    minutes: 10,
+    gapSum: 200_000,
+    gapSquares: 4_009_000_000,
+    gapMax: 22_000,
+  };
+  const trips = { roundTrips: 10, roundTripSum: 15 };
+  const made = report([THERE], {
+    days: [{ ...day, ...trips }, { ...day, ...trips, gapMax: 45_000 }],
+  });
+  assertEquals([made.gap_ms, made.jitter_ms, made.rtt_ms, made.longest_gap_ms], [
+    ...[20_000, 949, 1.5, 45_000],
+  ]);
+});
+
+Deno.test("watched, down, planned, maintenance and absence never add up to more than the span", () => {
+  const anyState = fc.constantFrom("UP", "LATE", "SUSPECT", "DOWN", "PLANNED");
+  const anyLine = fc.record({
+    ms: fc.integer({ min: 1, max: 40 * HOUR }),
+    state: anyState,
+    muted: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(anyLine, { maxLength: 40 }),
+      fc.array(fc.nat(700), { maxLength: 5 }),
+      (steps, away) => {
+        let at = BEGIN - HOUR;
+        const lines = steps.map(({ ms, state, muted }) => {
+          at += ms;
+          return line(at, {
+            state,
+            cause: "silent",
+            last_seen: iso(at - ms / 2),
+            ...(muted ? { muted } : {}),
+          });
+        }).filter((one) => one.at < END);
+        const absences = away.map((hour) => ({
+          from: BEGIN + hour * HOUR,
+          to: BEGIN + (hour + 3) * HOUR,
+        }));
+        const made = report(lines, { absences });
+        const span = Date.parse(made.to) - Date.parse(made.from);
+        assert(made.down_ms <= made.watched_ms);
+        assert(made.watched_ms + made.server_away_ms <= span);
+        assert(made.uptime === null || made.uptime >= 0 && made.uptime <= 1);
+      },
+    ),
+  );
+});
+
+Deno.test("phi() grows with silence: about 0.3 at the usual gap, 2.9 at 3 deviations", () => {
+  const link = { gapMs: 20_000, jitterMs: 2_000 };
+  assert(Math.abs(phi(20_000, link) - 0.301) < 0.01);
+  assert(Math.abs(phi(26_000, link) - 2.87) < 0.1, String(phi(26_000, link)));
+  assert(phi(10_000, link) < 0.001);
+  let last = -1;
+  for (let silence = 0; silence < 500_000; silence += 1_000) {
+    const now = phi(silence, link);
+    assert(now >= last && Number.isFinite(now), `${silence}: ${now}`);
+    last = now;
+  }
+});
+
+Deno.test("csvOf() quotes what must be, and lets no cell be a formula", () => {
+  const made = { ...report([THERE]), name: '=HYPERLINK("x"),y' };
+  const [head, row, end] = csvOf([made]).split("\r\n");
+  assertEquals(head?.split(",").length, 17);
+  assert(row?.startsWith(`"'=HYPERLINK(""x""),y",2026-11-01T00:00:00.000Z,`), row);
+  assertEquals(end, "");
+});

@@ -1,0 +1,87 @@
+/**
+ * What the server's database is asked for reports: the states of one client over a span, when the server itself was away, and
+ * the quality of links by day.
+ *
+ * @module
+ */
+
+import type { LinkDay, ReportLine, ServerAbsence } from "./report.ts";
+import { StoreAlerts } from "./store_alerts.ts";
+import type { Row } from "./store_statements.ts";
+
+/** Lines of one client that one report reads at most; the newest are left out beyond that. */
+export const MAX_REPORT_LINES = 50_000;
+
+/** The tables of reports, beside those of `store_alerts.ts`. */
+export class StoreReports extends StoreAlerts {
+  /** Notes that the server is alive. */
+  noteAlive(at: number): void {
+    this.run(
+      "INSERT INTO alive (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
+      at,
+    );
+  }
+
+  /** When the server was last known to be alive; undefined for never. */
+  lastAlive(): number | undefined {
+    const row = this.get("SELECT at FROM alive WHERE id = 1");
+    return row === undefined ? undefined : Number(row.at);
+  }
+
+  /** The lines of a client's states and alerts in a span, in order, with the last state before it. */
+  reportLines(client: string, { from, to }: { from: number; to: number }): ReportLine[] {
+    const before = this.all(
+      `SELECT at, kind, data FROM event WHERE client = ? AND kind = 'state' AND at < ?
+       ORDER BY at DESC, seq DESC LIMIT 1`,
+      client,
+      from,
+    );
+    const within = this.all(
+      `SELECT at, kind, data FROM event WHERE client = ? AND kind IN ('state', 'alert')
+       AND at >= ? AND at < ? ORDER BY at, seq LIMIT ?`,
+      client,
+      from,
+      to,
+      MAX_REPORT_LINES,
+    );
+    return [...before, ...within].map((row) => ({
+      at: Number(row.at),
+      kind: row.kind as ReportLine["kind"],
+      data: JSON.parse(String(row.data)),
+    }));
+  }
+
+  /** The times since a moment in which the server did not run. */
+  serverAbsences(since: number): ServerAbsence[] {
+    return this.all(
+      `SELECT at, data ->> 'away_from' AS away_from FROM event
+       WHERE kind = 'audit' AND at >= ? AND data ->> 'action' = 'started' ORDER BY at, seq`,
+      since,
+    ).filter(({ away_from }) => away_from !== null)
+      .map(({ at, away_from }) => ({ from: Date.parse(String(away_from)), to: Number(at) }));
+  }
+
+  /** What was measured of a client's link on the days of a span, in UTC. */
+  linkDays(client: string, { from, to }: { from: number; to: number }): LinkDay[] {
+    return this.all(
+      "SELECT * FROM link_day WHERE client = ? AND day >= ? AND day < ? ORDER BY day",
+      client,
+      Math.floor(from / DAY_MS),
+      Math.ceil(to / DAY_MS),
+    ).map(toLinkDay);
+  }
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+function toLinkDay(row: Row): LinkDay {
+  return {
+    beats: Number(row.beats),
+    minutes: Number(row.minutes),
+    gapSum: Number(row.gap_sum),
+    gapSquares: Number(row.gap_squares),
+    gapMax: Number(row.gap_max),
+    roundTrips: Number(row.round_trips),
+    roundTripSum: Number(row.round_trip_sum),
+  };
+}
