@@ -7,7 +7,7 @@
 import type { Clock } from "../platform/clock.ts";
 import { formatDuration } from "../platform/quantity.ts";
 import type { Courier } from "./alert/courier.ts";
-import { ownPortTrouble } from "./own_port.ts";
+import type { OwnPort } from "./own_port.ts";
 import type { Store } from "./store.ts";
 
 /** The database must answer in so long, in milliseconds. */
@@ -20,14 +20,13 @@ export interface HealthOptions {
   courier: Pick<Courier, "trouble">;
   /** Where clients reach the server. */
   address: { hostname: string; port: number };
-  /** Why the own port does not work. @default {ownPortTrouble} */
-  portTrouble?: typeof ownPortTrouble;
+  ownPort: Pick<OwnPort, "trouble">;
 }
 
 /** Why the server does not truly work; undefined when it does. Never rejects. */
 export async function healthTrouble(options: HealthOptions): Promise<string | undefined> {
-  const { clock, courier, address, portTrouble = ownPortTrouble } = options;
-  return await storeTrouble(options) ?? await portTrouble(address, { clock }) ?? courier.trouble;
+  const { courier, address, ownPort } = options;
+  return await storeTrouble(options) ?? await ownPort.trouble(address) ?? courier.trouble;
 }
 
 /** A round trip through the worker of the database and its commit. */

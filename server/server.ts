@@ -42,6 +42,7 @@ import {
 } from "./listener.ts";
 import { Lobby, type LobbyLimits, MAX_CONNECTIONS, MAX_TLS_CONNECTIONS } from "./lobby.ts";
 import { Operations } from "./operations.ts";
+import { OwnPort } from "./own_port.ts";
 import { Outgoing, roomOn } from "./outgoing.ts";
 import type { IncomingMessage, MessageReceipt, PushNotice, ServerParts } from "./parts.ts";
 import { type Cause, timingOf } from "./presence.ts";
@@ -192,7 +193,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await startLife(parts, stack);
   startPruning(parts, stack);
   startExpiring(parts, stack);
-  const listener = openPort(options, { identity, parts, stack });
+  const ownPort = new OwnPort({ clock });
+  const listener = openPort(options, { identity, parts, ownPort, stack });
   const address = listener.addr;
   const policy = { plaintext: options.plaintext === true, open: options.open === true };
   const operations = new Operations(parts, { ...policy, identity, address });
@@ -203,7 +205,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // Before the API, which waits for the answers that it owes.
   stack.defer(() => parts.outgoing.close());
   stack.use(parts.backups);
-  startPings(options, { parts, address, stack });
+  const check = () => healthTrouble({ ...parts, ownPort, address });
+  startPings(options, { parts, check, stack });
   const running = stack.move();
   return {
     address: { hostname: address.hostname, port: address.port },
@@ -217,15 +220,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 function startPings(
   { notifyUrl: url, notifyEveryMs: everyMs = NOTIFY_EVERY_MS }: ServerOptions,
-  { parts, address, stack }: {
+  { parts, check, stack }: {
     parts: ServerParts;
-    address: { hostname: string; port: number };
+    check: () => Promise<string | undefined>;
     stack: AsyncDisposableStack;
   },
 ): void {
   if (url === undefined) return;
   const { clock, log } = parts;
-  const check = () => healthTrouble({ ...parts, address });
   stack.use(new WatchdogPing({ clock, log, fetch, url, everyMs, check })).start();
 }
 
@@ -502,9 +504,14 @@ function repeat(clock: Clock, ms: number, work: () => Promise<void>): Disposable
 
 function openPort(
   options: ServerOptions,
-  context: { identity: ServerIdentity; parts: ServerParts; stack: AsyncDisposableStack },
+  context: {
+    identity: ServerIdentity;
+    parts: ServerParts;
+    ownPort: OwnPort;
+    stack: AsyncDisposableStack;
+  },
 ): PortListener {
-  const { identity, parts, stack } = context;
+  const { identity, parts, ownPort, stack } = context;
   const { clock, log, roster } = parts;
   const { hostname, port } = options.listen ?? { hostname: "0.0.0.0", port: DEFAULT_PORT };
   const plaintext = options.plaintext === true;
@@ -517,9 +524,12 @@ function openPort(
   });
   const abort = new AbortController();
   const visits = new Set<Promise<void>>();
+  const receive = async (socket: AcceptedSocket) => {
+    if (await ownPort.claims(socket.remoteAddr)) return socket.close();
+    await reception.receive(socket, plainAddress(socket.remoteAddr.hostname));
+  };
   const onConnection = (socket: AcceptedSocket) => {
-    const visit = reception.receive(socket, plainAddress(socket.remoteAddr.hostname))
-      .finally(() => visits.delete(visit));
+    const visit = receive(socket).finally(() => visits.delete(visit));
     visits.add(visit);
   };
   const accepting = acceptAll(listener, { onConnection, clock, log, signal: abort.signal });
