@@ -6,8 +6,9 @@
 
 import type { ChannelSend } from "./channel.ts";
 import type { ChannelAddress } from "./channel_address.ts";
-import { type ChannelWorld, postJson } from "./channel_world.ts";
+import type { ChannelWorld } from "./channel_world.ts";
 import type { Notice } from "./notice.ts";
+import { postJson } from "./post_json.ts";
 
 /**
  * An open alert ends there by itself after so long, in milliseconds. Alertmanager ends whatever nobody repeats; hb tells once,

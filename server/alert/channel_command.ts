@@ -10,7 +10,7 @@ import { formatDuration } from "../../platform/quantity.ts";
 import { ChannelError, type ChannelSend } from "./channel.ts";
 import { type ChannelAddress, commandPath } from "./channel_address.ts";
 import { webhookBody } from "./channel_webhook.ts";
-import type { ChannelWorld } from "./channel_world.ts";
+import type { ChannelWorld, CommandEnd, RunCommand } from "./channel_world.ts";
 import type { Notice } from "./notice.ts";
 import { redact } from "./redaction.ts";
 
@@ -20,20 +20,6 @@ export const COMMAND_LIMIT_MS = 30_000;
 const ERRORS_MS = 1_000;
 /** What of a command's errors is kept, in characters. */
 const MAX_ERROR_CHARS = 1_000;
-
-/** How a command has ended. */
-export interface CommandEnd {
-  /** 0 for success. */
-  readonly code: number;
-  /** The end of what it wrote about its errors. */
-  readonly errors: string;
-}
-
-/** Runs a command until it ends or the signal kills it; rejects when it cannot be run. */
-export type RunCommand = (
-  path: string,
-  options: { input: string; env: Readonly<Record<string, string>>; signal: AbortSignal },
-) => Promise<CommandEnd>;
 
 /** What a command finds in its environment; a value holds no NUL, which no environment can hold. */
 export function commandEnvironment(notice: Notice, server: string): Record<string, string> {

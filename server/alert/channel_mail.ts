@@ -6,7 +6,7 @@
 
 import { ChannelError, type ChannelSend } from "./channel.ts";
 import type { ChannelAddress } from "./channel_address.ts";
-import type { ChannelWorld } from "./channel_world.ts";
+import type { ChannelWorld, MailServer, SendMail } from "./channel_world.ts";
 import { bounded } from "./chat_text.ts";
 import { requirePublic } from "./http_post.ts";
 import type { Mail } from "./nodemailer.d.ts";
@@ -21,23 +21,6 @@ export const MAIL_STEP_MS = 30_000;
 const MAX_SUBJECT_CHARS = 200;
 /** Answers of SMTP at or above this are final: RFC 5321, section 4.2.1. */
 const FINAL_ANSWER = 500;
-
-/** How a mail server is reached. */
-export interface MailServer {
-  readonly host: string;
-  readonly port: number;
-  readonly encryption: "starttls" | "tls" | "none";
-  readonly login: { readonly user: string; readonly pass: string } | undefined;
-  /** Certificate that is trusted besides those of the system, in PEM. */
-  readonly ca: string | undefined;
-}
-
-/** Sends one mail; rejects with an error that may have `responseCode`, the answer of the other side. */
-export type SendMail = (
-  server: MailServer,
-  mail: Mail,
-  options: { signal: AbortSignal },
-) => Promise<void>;
 
 /** A notice as a mail; those of one alert are one thread. */
 export function mailOf(

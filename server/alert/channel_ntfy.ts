@@ -6,9 +6,10 @@
 
 import type { ChannelSend } from "./channel.ts";
 import type { ChannelAddress } from "./channel_address.ts";
-import { type ChannelWorld, postJson } from "./channel_world.ts";
+import type { ChannelWorld } from "./channel_world.ts";
 import { bounded } from "./chat_text.ts";
 import type { Notice } from "./notice.ts";
+import { postJson } from "./post_json.ts";
 
 /** Longest title and message, in UTF-16 code units: together below ntfy's 4,096 bytes, however they are written. */
 const MAX_TITLE_CHARS = 200;

@@ -6,9 +6,10 @@
 
 import type { ChannelSend } from "./channel.ts";
 import type { ChannelAddress } from "./channel_address.ts";
-import { type ChannelWorld, postJson } from "./channel_world.ts";
+import type { ChannelWorld } from "./channel_world.ts";
 import { bounded, signOf } from "./chat_text.ts";
 import type { Notice } from "./notice.ts";
+import { postJson } from "./post_json.ts";
 
 /** Longest `text`, in characters: Telegram's Bot API, "sendMessage". */
 const MAX_CHARS = 4_096;

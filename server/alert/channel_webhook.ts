@@ -7,8 +7,9 @@
 import { createHmac } from "node:crypto";
 import type { ChannelSend } from "./channel.ts";
 import type { ChannelAddress } from "./channel_address.ts";
-import { type ChannelWorld, postJson } from "./channel_world.ts";
+import type { ChannelWorld } from "./channel_world.ts";
 import type { Notice } from "./notice.ts";
+import { postJson } from "./post_json.ts";
 
 /** The words that a template may use. */
 const TEMPLATE_WORDS = /\{(title|text|cause|clients|severity|kind|alert|id|at)\}/g;

@@ -1,14 +1,43 @@
 /**
- * What channels reach the world with, and how each says which server speaks.
+ * What channels reach the world with.
  *
  * @module
  */
 
 import type { Clock } from "../../platform/clock.ts";
-import type { RunCommand } from "./channel_command.ts";
-import type { SendMail } from "./channel_mail.ts";
-import { type Fetch, httpPost, type Resolve } from "./http_post.ts";
-import type { ChannelAddress } from "./channel_address.ts";
+import type { Fetch, Resolve } from "./http_post.ts";
+import type { Mail } from "./nodemailer.d.ts";
+
+/** How a command has ended. */
+export interface CommandEnd {
+  /** 0 for success. */
+  readonly code: number;
+  /** The end of what it wrote about its errors. */
+  readonly errors: string;
+}
+
+/** Runs a command until it ends or the signal kills it; rejects when it cannot be run. */
+export type RunCommand = (
+  path: string,
+  options: { input: string; env: Readonly<Record<string, string>>; signal: AbortSignal },
+) => Promise<CommandEnd>;
+
+/** How a mail server is reached. */
+export interface MailServer {
+  readonly host: string;
+  readonly port: number;
+  readonly encryption: "starttls" | "tls" | "none";
+  readonly login: { readonly user: string; readonly pass: string } | undefined;
+  /** Certificate that is trusted besides those of the system, in PEM. */
+  readonly ca: string | undefined;
+}
+
+/** Sends one mail; rejects with an error that may have `responseCode`, the answer of the other side. */
+export type SendMail = (
+  server: MailServer,
+  mail: Mail,
+  options: { signal: AbortSignal },
+) => Promise<void>;
 
 /** Everything outside of the program that a channel uses. */
 export interface ChannelWorld {
@@ -20,35 +49,4 @@ export interface ChannelWorld {
   mail: SendMail;
   /** The name of this server, for receivers that hear of several. */
   server: string;
-}
-
-/** Sends JSON to the address of a channel, or to another one. */
-export async function postJson(
-  { address, world, signal }: { address: ChannelAddress; world: ChannelWorld; signal: AbortSignal },
-  { url = address.url, headers = {}, body, waitOf }: {
-    url?: URL;
-    headers?: Readonly<Record<string, string>>;
-    body: unknown;
-    waitOf?: (body: string) => number | undefined;
-  },
-): Promise<void> {
-  const request = {
-    url,
-    headers: { "content-type": "application/json", ...credentials(address.url), ...headers },
-    body: typeof body === "string" ? body : JSON.stringify(body),
-    secrets: address.secrets,
-    mayBePrivate: address.mayBePrivate,
-    signal,
-  };
-  await httpPost(waitOf === undefined ? request : { ...request, waitOf }, world);
-}
-
-/** What the user and password of an address become in a request. */
-function credentials({ username, password }: URL): Record<string, string> {
-  if (username === "" && password === "") return {};
-  const [user, word] = [decodeURIComponent(username), decodeURIComponent(password)];
-  // A token stands alone, in either place.
-  if (user === "" || word === "") return { authorization: `Bearer ${user}${word}` };
-  const bytes = new TextEncoder().encode(`${user}:${word}`);
-  return { authorization: `Basic ${bytes.toBase64()}` };
 }
