@@ -37,6 +37,12 @@ Deno.test("a webhook gets the whole notice as JSON, with the notice's id as idem
   assertEquals([none.alert, none.cause], [null, null]);
 });
 
+Deno.test("docs/alerts.md shows the body of a webhook as it is", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/alerts.md", import.meta.url));
+  const [, shown = ""] = page.match(/```json\n([\s\S]*?)```/) ?? [];
+  assertEquals(JSON.parse(shown), webhookBody(fakeNotice(), "headquarters"));
+});
+
 Deno.test("a webhook's signature is the HMAC-SHA-256 of time and body, made anew at each try", async () => {
   const world = new FakeWorld();
   const channel = world.channel("https://x.org/h secret=s3cret");

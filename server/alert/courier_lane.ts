@@ -21,16 +21,10 @@ import {
 } from "./delivery.ts";
 import type { Notice } from "./notice.ts";
 import { lateNotice, summaryNotice } from "./quiet_summary.ts";
+import { MAX_ASKED_MS, retryWait } from "./retry_wait.ts";
 import { sendWithin } from "./send_within.ts";
+import { UnwrittenNotices } from "./unwritten_notices.ts";
 
-/** Time between the first try and the second, in milliseconds; it doubles with each. */
-export const FIRST_RETRY_MS = 5_000;
-/** Longest time between two tries unless the other side asks for more, in milliseconds. */
-export const MAX_RETRY_MS = 10 * 60_000;
-/** Longest time that the other side may ask for, in milliseconds. */
-export const MAX_ASKED_MS = 3_600_000;
-/** Tries are spread by this part of the time between them, either way. */
-const JITTER = 0.2;
 /** After so long nobody tries any more, in milliseconds. */
 export const GIVE_UP_MS = 24 * 3_600_000;
 /** A try that takes longer has failed, in milliseconds: above the limits of the channels themselves. */
@@ -41,11 +35,6 @@ const LOOK_AGAIN_MS = 60_000;
 const CLOSE_MS = 2_000;
 /** When the database cannot be used it is tried again after so long, in milliseconds. */
 const STORE_RETRY_MS = 5_000;
-/** Notices that wait in memory for a full disk at most; beyond that the oldest are left out. About 1 KiB each. */
-export const MAX_UNWRITTEN = 200;
-/** Notices told from memory that are remembered, so that they are not told again once they are written. */
-const MAX_REMEMBERED = 1_000;
-
 /** What of the store a courier uses. */
 export type CourierStore = Pick<
   Store,
@@ -86,11 +75,8 @@ export class CourierLane implements AsyncDisposable {
   readonly #unrecorded = new Map<number, Outcome>();
   /** Not before these moments of the monotonic clock, by number. */
   readonly #notBefore = new Map<number, number>();
-  readonly #toldFromMemory = new Set<string>();
-  readonly #alertsFromMemory = new Set<number>();
+  readonly #unwritten = new UnwrittenNotices();
   readonly #closing = new AbortController();
-  #unwritten: DueDelivery[] = [];
-  #lastUnwritten = 0;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
   #isAwake = false;
@@ -130,30 +116,22 @@ export class CourierLane implements AsyncDisposable {
 
   /** Sends a notice that could not be written down, and remembers that. */
   sendUnwritten(notice: Notice, { dueAt, escalates }: { dueAt: number; escalates: boolean }): void {
-    const seq = --this.#lastUnwritten;
-    const nothing = { attempts: 0, nextTryAt: 0, refused: false };
-    this.#unwritten.push({ seq, notice, state: "waiting", dueAt, escalates, ...nothing });
-    const over = this.#unwritten.splice(0, Math.max(0, this.#unwritten.length - MAX_UNWRITTEN));
-    for (const { notice } of over) {
-      const { log, channel } = this.#options;
-      log.error('Left out telling {channel} of "{title}": too much waits for the full disk', {
-        channel: channel.name,
-        title: notice.title,
-      });
+    const { log, channel } = this.#options;
+    for (const { title } of this.#unwritten.add(notice, { dueAt, escalates })) {
+      const words = { channel: channel.name, title };
+      log.error('Left out telling {channel} of "{title}": too much waits for the full disk', words);
     }
     this.wake();
   }
 
   /** Whether it has told an alert from memory, or is about to. */
   hasTold(alert: number): boolean {
-    if (this.#alertsFromMemory.has(alert)) return true;
-    return this.#unwritten.some(({ notice, escalates }) => notice.alert === alert && !escalates);
+    return this.#unwritten.knows(alert);
   }
 
   /** Drops what waits in memory for somebody to take care of an alert. */
   dropEscalations(alert: number): void {
-    this.#unwritten = this.#unwritten
-      .filter(({ notice, escalates }) => notice.alert !== alert || !escalates);
+    this.#unwritten.dropEscalations(alert);
   }
 
   /** Lets a send that is under way end, for a bounded time; what is still owed stays in the database. */
@@ -164,7 +142,7 @@ export class CourierLane implements AsyncDisposable {
     using _bound = clock.after(CLOSE_MS, () => this.#closing.abort());
     await this.#running;
     await this.#record();
-    const lost = this.#unwritten.length;
+    const lost = this.#unwritten.waiting.length;
     if (lost === 0) return;
     const words = { lost, channel: channel.name };
     log.error("{lost} notices for {channel} are lost: the disk is full", words);
@@ -214,9 +192,8 @@ export class CourierLane implements AsyncDisposable {
   /** What waits, with what memory knows better than the database. */
   #queue(owed: DueDelivery[]): DueDelivery[] {
     const { clock } = this.#options;
-    const written = new Set(owed.map(({ notice }) => notice.id));
-    this.#unwritten = this.#unwritten.filter(({ notice }) => !written.has(notice.id));
-    const all = [...owed, ...this.#unwritten].sort((a, b) => a.dueAt - b.dueAt);
+    this.#unwritten.dropWritten(owed);
+    const all = [...owed, ...this.#unwritten.waiting].sort((a, b) => a.dueAt - b.dueAt);
     const moment = clock.wall() - clock.now();
     return all.flatMap((delivery) => {
       const outcome = this.#unrecorded.get(delivery.seq);
@@ -255,7 +232,7 @@ export class CourierLane implements AsyncDisposable {
     const { clock, channel } = this.#options;
     const { seq, notice } = delivery;
     const { quiet } = channel.options;
-    if (this.#toldFromMemory.has(notice.id)) {
+    if (this.#unwritten.wasTold(notice)) {
       return this.#settle(delivery, { state: "delivered", why: "told while the disk was full" });
     }
     const until = quiet === undefined ? undefined : endOf(quiet, clock.wall());
@@ -318,10 +295,7 @@ export class CourierLane implements AsyncDisposable {
       title: notice.title,
       attempt: delivery.attempts + 1,
     });
-    if (delivery.seq < 0) {
-      remember(this.#toldFromMemory, notice.id);
-      if (notice.alert !== undefined) remember(this.#alertsFromMemory, notice.alert);
-    }
+    if (delivery.seq < 0) this.#unwritten.noteTold(notice);
     this.#settle(delivery, { state: "delivered", why: undefined, tried: true });
   }
 
@@ -334,10 +308,7 @@ export class CourierLane implements AsyncDisposable {
     const why = isKnown ? error.message : "Cannot send: a mistake in hbserver itself";
     this.#failures++;
     this.#lastError = why;
-    const doubled = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempts - 1));
-    const spread = doubled * (1 - JITTER + 2 * JITTER * random());
-    const asked = Math.min(MAX_ASKED_MS, isKnown ? error.waitMs ?? 0 : 0);
-    const waitMs = Math.round(Math.max(spread, asked));
+    const waitMs = retryWait(attempts, { random, askedMs: isKnown ? error.waitMs : undefined });
     const at = clock.wall();
     const words = { channel: channel.name, title: notice.title, attempt: attempts, error: why };
     const isOver = at + waitMs > Math.max(delivery.dueAt, notice.at) + GIVE_UP_MS;
@@ -356,11 +327,7 @@ export class CourierLane implements AsyncDisposable {
     const refused = isKnown && error.refused;
     const failed = { seq, at, why, nextTryAt: at + waitMs, refused };
     if (seq > 0) this.#unrecorded.set(seq, { failed });
-    else {
-      this.#unwritten = this.#unwritten.map((other) =>
-        other.seq === seq ? { ...other, attempts, refused } : other
-      );
-    }
+    else this.#unwritten.noteAttempt(seq, { attempts, refused });
   }
 
   #settle(
@@ -379,7 +346,7 @@ export class CourierLane implements AsyncDisposable {
 
   #dropUnwritten(seq: number): void {
     this.#notBefore.delete(seq);
-    this.#unwritten = this.#unwritten.filter((other) => other.seq !== seq);
+    this.#unwritten.drop(seq);
   }
 
   /** Writes down what happened; false when that cannot be done now. */
@@ -412,15 +379,5 @@ export class CourierLane implements AsyncDisposable {
         error: String(error),
       });
     } else log.info("What {channel} is owed is on record again", { channel: channel.name });
-  }
-}
-
-/** Adds to what is remembered, and forgets the oldest of too many. */
-function remember<T>(known: Set<T>, item: T): void {
-  known.add(item);
-  if (known.size <= MAX_REMEMBERED) return;
-  for (const oldest of known) {
-    known.delete(oldest);
-    return;
   }
 }

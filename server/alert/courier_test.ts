@@ -6,10 +6,11 @@ import { openFakeStore } from "../fake_store.ts";
 import { parseWeeklyWindow } from "./calendar.ts";
 import { ChannelError } from "./channel.ts";
 import { Courier, type CourierOptions } from "./courier.ts";
-import { GIVE_UP_MS, MAX_RETRY_MS } from "./courier_lane.ts";
+import { GIVE_UP_MS } from "./courier_lane.ts";
 import { FakeChannel, FakeCourierStore } from "./fake_channel.ts";
 import { fakeNotice } from "./fake_notice.ts";
 import type { Notice } from "./notice.ts";
+import { MAX_RETRY_MS } from "./retry_wait.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
