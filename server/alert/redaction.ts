@@ -8,8 +8,9 @@ import { visible } from "../../platform/visible_text.ts";
 
 /** What stands in the place of a secret. */
 const HIDDEN = "***";
-/** Parts of an address that are shorter are words rather than secrets, in characters. */
-const MIN_SECRET_CHARS = 6;
+/** Parts of a path that are shorter are words rather than secrets, in characters; as parameters, shorter ones are. */
+const MIN_PART_CHARS = 6;
+const MIN_PARAMETER_CHARS = 4;
 /** Longest text of another side that is repeated, in UTF-16 code units. */
 export const MAX_REPEATED_CHARS = 200;
 
@@ -17,15 +18,17 @@ export const MAX_REPEATED_CHARS = 200;
 export function secretsOf(url: URL): string[] {
   const whole = [url.href, url.href.slice(url.origin === "null" ? url.protocol.length : 0)];
   const parts = [url.username, url.password, ...url.pathname.split("/")];
-  for (const [, value] of url.searchParams) parts.push(value, encodeURIComponent(value));
   parts.push(url.pathname.slice(1), url.search.slice(1), url.hash.slice(1));
-  const decoded = parts.map(decode);
-  const long = [...parts, ...decoded].filter((part) => part.length >= MIN_SECRET_CHARS);
+  const long = [...parts, ...parts.map(decode)].filter((part) => part.length >= MIN_PART_CHARS);
+  const values = [...url.searchParams.values()].flatMap((value) => [
+    value,
+    encodeURIComponent(value),
+  ]).filter((value) => value.length >= MIN_PARAMETER_CHARS);
   // What proves who one is stays a secret, however short, and as HTTP writes it.
   const login = `${decode(url.username)}:${decode(url.password)}`;
   const written = new TextEncoder().encode(login).toBase64();
   const proofs = url.password === "" ? [] : [url.password, decode(url.password), written];
-  return [...new Set([...whole, ...proofs, ...long])];
+  return [...new Set([...whole, ...proofs, ...values, ...long])];
 }
 
 /** The text on one harmless line of bounded length, with every secret hidden. */
