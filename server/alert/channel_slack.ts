@@ -11,14 +11,15 @@ import { bounded, signOf } from "./chat_text.ts";
 import type { Notice } from "./notice.ts";
 import { postJson } from "./post_json.ts";
 
-/** Longest text, in UTF-16 code units: Mattermost takes 4,000 of its old servers, Slack more. */
-const MAX_CHARS = 3_900;
+/** Longest text before its escapes, in UTF-16 code units: Slack and Mattermost take several times that. */
+const MAX_CHARS = 3_000;
+
+const MAX_TITLE_CHARS = 200;
 
 /** A notice for Slack; nothing in it calls anybody, as a client's name may say `<!channel>`. */
 export function slackBody(notice: Notice): { text: string } {
-  const title = escape(bounded(notice.title, 200)).replaceAll("*", "\u2217");
-  const text = bounded(`${signOf(notice)} *${title}*\n${escape(notice.text)}`, MAX_CHARS);
-  return { text };
+  const title = escape(bounded(notice.title, MAX_TITLE_CHARS)).replaceAll("*", "\u2217");
+  return { text: `${signOf(notice)} *${title}*\n${escape(bounded(notice.text, MAX_CHARS))}` };
 }
 
 /** Sends to Slack. */

@@ -82,6 +82,7 @@ Deno.test("no chat obeys what a client is called", () => {
   const notice = fakeNotice({ title: HOSTILE, text: HOSTILE });
   const { text } = slackBody(notice);
   assert(!text.includes("<!channel>") && !text.includes("@here") && !text.includes("\u202e"), text);
+  assert(text.includes("@\u200bhere"), text);
   assertMatch(text, /&lt;!channel&gt;/);
   const discord = discordBody(notice);
   assertEquals(discord.allowed_mentions, { parse: [] });

@@ -103,9 +103,12 @@ export class Courier implements AsyncDisposable {
     this.#keep(this.#sendUnwritten(notice));
   }
 
-  /** Sends a notice to every channel at once, whatever it wants, and says how that went; never rejects. */
+  /**
+   * Sends a notice to every channel at once, whatever it wants, and says how that went; never rejects. A channel that takes it
+   * is told at once what it is owed.
+   */
   async test(notice: Notice): Promise<TestResult[]> {
-    return await Promise.all(this.#options.channels.map((channel) => this.#test(channel, notice)));
+    return await Promise.all(this.#lanes.map((lane) => this.#test(lane, notice)));
   }
 
   /** Why nobody hears of alerts; undefined when somebody does, or when there is no channel that would be told at once. */
@@ -176,7 +179,8 @@ export class Courier implements AsyncDisposable {
     }
   }
 
-  async #test(channel: Channel, notice: Notice): Promise<TestResult> {
+  async #test(lane: CourierLane, notice: Notice): Promise<TestResult> {
+    const { channel } = lane;
     const { clock } = this.#options;
     const begun = clock.now();
     const result = (state: TestResult["state"], error: string | undefined): TestResult => {
@@ -185,6 +189,7 @@ export class Courier implements AsyncDisposable {
     try {
       const { signal } = this.#closing;
       await sendWithin(channel, notice, { clock, signal, limitMs: SEND_LIMIT_MS });
+      lane.noteWorking();
       return result("delivered", undefined);
     } catch (error) {
       const isKnown = error instanceof ChannelError;

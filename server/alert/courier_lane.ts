@@ -124,6 +124,15 @@ export class CourierLane implements AsyncDisposable {
     this.wake();
   }
 
+  /** Tries at once what has waited for the channel to work: it does. */
+  noteWorking(): void {
+    const now = this.#options.clock.now();
+    this.#failures = 0;
+    this.#lastError = undefined;
+    for (const seq of this.#notBefore.keys()) this.#notBefore.set(seq, now);
+    this.wake();
+  }
+
   /** Whether it has told an alert from memory, or is about to. */
   hasTold(alert: number): boolean {
     return this.#unwritten.knows(alert);

@@ -444,6 +444,21 @@ Deno.test("test() sends to every channel at once and says how it went", async ()
   ]);
 });
 
+Deno.test("a channel that takes a test is in no trouble any more, and is told at once what it is owed", async () => {
+  await using place = new Place();
+  const ops = place.channel("ops");
+  ops.answer = () => "fails";
+  const courier = await place.start([ops]);
+  await place.tell();
+  await place.clock.advance(HOUR);
+  assertMatch(courier.trouble ?? "", /no channel takes alerts/);
+  ops.answer = () => "takes";
+  await courier.test(place.notice({ kind: "test", title: "a test" }));
+  await place.clock.advance(0);
+  assertEquals(ops.taken, ["a test", "till-3 is DOWN"]);
+  assertEquals(courier.trouble, undefined);
+});
+
 Deno.test("a courier is in trouble when every channel that is told at once has failed three times", async () => {
   await using place = new Place();
   const [ops, mail] = [place.channel("ops"), place.channel("mail")];

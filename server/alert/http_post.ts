@@ -82,10 +82,12 @@ async function send(
   const { host } = url;
   if (!mayBePrivate) await requirePublic(url, resolve);
   let response: Response;
-  let answer: string;
+  let answer = "";
   try {
     const init = { method, headers, redirect: "manual" as const, signal };
     response = await fetch(url.href, body === undefined ? init : { ...init, body });
+    // Whoever has taken it need not say more: to wait for that would be to send it twice.
+    if (response.ok) return void await response.body?.cancel();
     answer = await readBounded(response);
   } catch (error) {
     throw new ChannelError(`Cannot send to ${host}: ${fetchError(error, secrets)}`, {
@@ -93,7 +95,6 @@ async function send(
     });
   }
   const { status } = response;
-  if (status >= 200 && status < 300) return;
   const words = answer.trim() === "" ? "" : ` (${redact(answer, secrets)})`;
   throw new ChannelError(`Cannot send to ${host}: it answered ${status}${hint(status)}${words}`, {
     // Whoever mends a wrong secret within the day still gets what waited.

@@ -26,6 +26,15 @@ Deno.test("httpPost() takes every 2xx for a success and follows no redirect", as
   assertEquals([retry, world.requests.length, world.clock.waiting], [true, 5, 0]);
 });
 
+Deno.test("httpPost() waits for no words of whoever has taken the notice", async () => {
+  const world = new FakeWorld();
+  let isCancelled = false;
+  world.answer = () =>
+    new Response(new ReadableStream({ cancel: () => void (isCancelled = true) }));
+  await httpPost(request(), world);
+  assertEquals([isCancelled, world.clock.waiting], [true, 0]);
+});
+
 Deno.test("httpPost() tells a refused notice from a wrong secret and from a server in trouble", async () => {
   const world = new FakeWorld();
   const found: unknown[] = [];
