@@ -424,7 +424,7 @@ export class AlertBook {
     member.downtimeMs = change.downtimeMs;
     if (member.status === "down" && to === "UP") {
       member.status = "back";
-      if (alert.kind === "group") this.#options.forgive(client);
+      if (wentTogether(alert)) this.#options.forgive(client);
       if (alert.isFlapping) return [this.#wait(alert, { member, at })];
       if (ongoing(alert).length > 0) {
         alert.settleAt = at.now + this.#span(SETTLE_INTERVALS);
@@ -596,7 +596,7 @@ export class AlertBook {
     { members, at }: { members: AlertMember[]; at: Moment },
   ): AlertStep {
     this.#open.delete(alert.id);
-    if (alert.kind === "group") {
+    if (wentTogether(alert)) {
       this.#recentGroups.push({ members: new Set(alert.members.keys()), at: at.now });
     }
     for (const client of alert.members.keys()) {
@@ -661,6 +661,12 @@ function newMember(
 ): AlertMember {
   const nothing = { downAt: undefined, endedAt: undefined };
   return { ...known, ...nothing, downtimeMs: undefined, evidence: undefined };
+}
+
+/** Whether several machines of an alert were DOWN; others that were only late at that moment make no group. */
+function wentTogether({ kind, members }: OpenAlert): boolean {
+  const failed = [...members.values()].filter(({ downAt }) => downAt !== undefined);
+  return kind === "group" && failed.length > 1;
 }
 
 /** Takes a machine out of an alert. */

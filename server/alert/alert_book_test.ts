@@ -318,6 +318,28 @@ Deno.test("a machine that flaps is one alert, told of once, and resolved after 1
   assertEquals(fleet.told(), ["recovery m1 is steady again"]);
 });
 
+Deno.test("a machine that flaps is not forgiven for another that was only late when it went DOWN first", async () => {
+  using fleet = new Fleet();
+  fleet.join(["m1", "m2", "m3", "m4", "m5", "m6"]);
+  await fleet.wait(MINUTE);
+  fleet.watch.event("m2", { kind: "beat" });
+  fleet.silence("m2");
+  await fleet.wait(0.9 * P);
+  fleet.lose("m1");
+  await fleet.wait(0.75 * P);
+  assertEquals(fleet.open(), ["group connection lost: m1 down,m2 silent"]);
+  fleet.back("m2");
+  await fleet.wait(10_000);
+  fleet.back("m1");
+  assertEquals(fleet.open(), []);
+  fleet.told();
+  await fleet.wait(MINUTE);
+  fleet.lose("m1");
+  await fleet.wait(0.75 * P);
+  assertEquals(fleet.open(), ["flapping flapping: m1 down"]);
+  assertEquals(fleet.told(), ["alert m1 is FLAPPING"]);
+});
+
 Deno.test("a machine that goes on flapping into an outage is told of again when it is DOWN for good", async () => {
   using fleet = new Fleet();
   fleet.join(names(10));
