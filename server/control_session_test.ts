@@ -685,7 +685,7 @@ async function alive(peer: FakePeer): ReturnType<FakePeer["next"]> {
   }
 }
 
-Deno.test("[HB-34] row 25: of two machines with one identity the newest is let in, and the operator is told once", async () => {
+Deno.test("[HB-34] of two machines with one identity the newest is let in, and the operator is told once (fault 25)", async () => {
   await using place = await begin();
   const { server, till, peer: old } = place;
   const ended = alive(old);
@@ -708,7 +708,7 @@ Deno.test("[HB-34] row 25: of two machines with one identity the newest is let i
   assertEquals(await answers, null);
 });
 
-Deno.test("[HB-34] row 25: four changes of place in a minute shut both out, and are told of as one alert", async () => {
+Deno.test("[HB-34] four changes of place in a minute shut both out, and are told of as one alert (fault 25)", async () => {
   await using server = await FakeServer.start();
   const till = await server.enrol("till-3");
   const ends: ReturnType<FakePeer["next"]>[] = [];

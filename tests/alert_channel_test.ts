@@ -11,7 +11,7 @@ import { isSigned, WebhookServer } from "./webhook_server.ts";
 
 const SECRET = "a secret of the test";
 
-Deno.test("row 31: an alert reaches a webhook exactly once that is away, answers 500, and outlives a SIGKILL of the server", async () => {
+Deno.test("an alert reaches a webhook exactly once that is away, answers 500, and outlives a SIGKILL of the server (fault 31)", async () => {
   await using desk = await temporaryDirectory();
   const file = join(desk.path, "alerts");
   // The port of a webhook that is away.
@@ -61,7 +61,7 @@ Deno.test("row 31: an alert reaches a webhook exactly once that is away, answers
   assert(!said.includes("hush") && !said.includes(SECRET.slice(0, 8)), "no secret is ever logged");
 });
 
-Deno.test("row 31: a webhook that takes its time delays no detection, and no other channel", async () => {
+Deno.test("a webhook that takes its time delays no detection, and no other channel (fault 31)", async () => {
   const held = Promise.withResolvers<number>();
   await using slow = WebhookServer.start({ answer: () => held.promise });
   await using quick = WebhookServer.start();

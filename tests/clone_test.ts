@@ -6,7 +6,7 @@ import { RunningClient } from "./running_client.ts";
 import { RunningServer } from "./running_server.ts";
 import { until } from "./until.ts";
 
-Deno.test("row 25: the newest of two machines with one identity is let in, the operator is told once, and four changes of place shut both out", async () => {
+Deno.test("the newest of two machines with one identity is let in, the operator is told once, and four changes of place shut both out (fault 25)", async () => {
   await using server = await RunningServer.start({ args: ["--interval", "2"] });
   await using first = await RunningClient.join(server, "till-3");
   await using second = await first.copy();

@@ -29,6 +29,37 @@ Deno.test("README's commands for the whole project are run by .ci/run", async ()
   }
 });
 
+/** What the README says of alerts: a window, a machine that freezes, and who takes care of it. */
+async function tellAlerts(
+  { server, newClient, stage }: {
+    server: RunningProgram;
+    newClient: RunningProgram;
+    stage: ReadmeStage;
+  },
+): Promise<void> {
+  await succeed(
+    'hbserver maintenance till-3 --every "Sun 02:00-04:00" --zone Europe/Berlin',
+    stage,
+  );
+  const plan = await succeed("hbserver plan", stage);
+  assertMatch(plan.stdout, /maintenance +till-3 .*every Sun 02:00-04:00 \(Europe\/Berlin\)/);
+  const id = plan.stdout.match(/^(\d+) +maintenance/m)?.[1] ?? "";
+  // On a Sunday night it would hold.
+  await runReadme(`hbserver plan --remove ${id}`, stage);
+  newClient.signal("SIGSTOP");
+  await server.line(/ALERT till-3 is DOWN/);
+  const acked = await succeed('hbserver ack till-3 "on my way"', stage);
+  assertMatch(acked.stderr, /Acknowledged #\d+: till-3/);
+  await succeed("hbserver snooze till-3 --for 2h", stage);
+  newClient.signal("SIGCONT");
+  await server.line(/RECOVERED till-3/);
+  const month = await runReadme("hbserver report", stage);
+  assertMatch(month.stdout, /till-3 +\d+\.\d{3} %/);
+  const { code, stderr } = await runReadme("hbserver report --month 2026-11", stage);
+  // A machine whose clock is behind that month is told so.
+  assert(code === 0 || stderr.includes("yet to come"), stderr);
+}
+
 /** A task that is killed leaves its program behind; one that is asked to end takes it along. */
 function goodbye(task: RunningProgram): AsyncDisposable {
   return { [Symbol.asyncDispose]: async () => void await stop(task) };
@@ -112,6 +143,7 @@ Deno.test("README's commands do what it says, word for word", async (t) => {
     await succeed("hbclient join KEY --name till-3", on.newClient, again.stdout.trim());
     await using newClient = startReadme("hbclient", on.newClient);
     await newClient.line(/connected/i);
+    await tellAlerts({ server, newClient, stage: on.server });
     const cloud = await succeed(
       "hbserver invite --name vm-1 --address 203.0.113.7:5001 --address 10.0.0.4:5001",
       on.server,

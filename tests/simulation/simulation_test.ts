@@ -92,20 +92,20 @@ Deno.test("a switch that fails is one alert, and so is the server's uplink", () 
   assertEquals(alerts, acts);
 });
 
-Deno.test("row 27: the server restarts or crashes with every client connected, and nothing is told", () => {
+Deno.test("the server restarts or crashes with every client connected, and nothing is told (fault 27)", () => {
   const { breaches, acts, alerts } = playSome(["server restart", "server crash", "server away"]);
   assertEquals([breaches, alerts], [[], 0]);
   assert(acts > 100, `${acts}`);
 });
 
-Deno.test("row 24: the server's machine is paused, or its wall clock jumps, and nothing is told", () => {
+Deno.test("the server's machine is paused, or its wall clock jumps, and nothing is told (fault 24)", () => {
   const kinds: ActKind[] = ["server stall", "server pause", "server sleep", "clock jump"];
   const { breaches, acts, alerts, doubts } = playSome(kinds, LAN);
   assertEquals([breaches, alerts], [[], 0]);
   assert(doubts >= acts, `${doubts} doubts in ${acts} acts`);
 });
 
-Deno.test("row 24: a client's machine is paused, or sleeps and has said so, and nothing is told", () => {
+Deno.test("a client's machine is paused, or sleeps and has said so, and nothing is told (fault 24)", () => {
   const { breaches, acts, alerts } = playSome(["pause", "sleep"]);
   assertEquals([breaches, alerts], [[], 0]);
   assert(acts > 50, `${acts}`);
