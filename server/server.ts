@@ -190,11 +190,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await parts.outgoing.sweep(() => store.outgoingContents());
   await restore(parts);
   await parts.courier.start();
-  await startLife(parts, stack);
   startPruning(parts, stack);
   startExpiring(parts, stack);
   const ownPort = new OwnPort({ clock });
   const listener = openPort(options, { identity, parts, ownPort, stack });
+  // A server that nobody can reach was not alive.
+  await startLife(parts, stack);
   const address = listener.addr;
   const policy = { plaintext: options.plaintext === true, open: options.open === true };
   const operations = new Operations(parts, { ...policy, identity, address });
