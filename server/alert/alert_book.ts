@@ -277,6 +277,9 @@ export class AlertBook {
       // Those before it may have taken it in.
       if (track.untoldFrom === undefined) continue;
       track.untoldFrom = undefined;
+      const { overlays, subject } = this.#options;
+      const moment = { subject: subject(client), wall: at.wall };
+      if (overlays.wasPlanned(client, moment)) track.cause = "planned overdue";
       steps.push(
         ...(track.state === "FLAPPING"
           ? this.#flap(client, { track, at })
@@ -307,6 +310,10 @@ export class AlertBook {
         ? { from: lastHeard, to: silentTo }
         : { from: lostAt, to: lostAt };
     }
+    // Whoever is overdue fails at the moment at which it should have been back.
+    if (change.to === "DOWN" && change.from === "PLANNED") {
+      track.onset = { from: at.now, to: at.now };
+    }
     if (change.to === "DOWN") track.evidence = evidenceOf(change, { presence, clock: at });
     return track;
   }
@@ -323,7 +330,7 @@ export class AlertBook {
       track.untoldFrom = at.now;
       return [];
     }
-    const cause = this.#causeOf(client, { track, at });
+    const cause = track.cause ?? "silent";
     const joined = this.#joinable(client, { track, at });
     if (joined !== undefined) return [this.#join(joined, { client, track, at })];
     const companions = this.#companions(client, { track, at });
@@ -528,7 +535,7 @@ export class AlertBook {
       const status = to === "PLANNED" ? "left" : "back";
       const member = leave(alert, client, { status, wall: at.wall });
       track.alert = undefined;
-      return [this.#resolve(alert, { members: member === undefined ? [] : [member], at })];
+      return this.#afterLeaving(alert, { members: member === undefined ? [] : [member], at });
     }
     if (alert === undefined) return this.#down(client, { track, at });
     alert.kind = "down";
@@ -613,17 +620,11 @@ export class AlertBook {
     client: string,
     { track, status, at }: { track: Track; status: "silent" | "down"; at: Moment },
   ): AlertMember {
-    const cause = track.state === "FLAPPING" ? "flapping" : this.#causeOf(client, { track, at });
+    const cause = track.state === "FLAPPING" ? "flapping" : track.cause ?? "silent";
     const { lastSeenAt, evidence } = track;
     const member = newMember({ client, status, cause, lastSeenAt });
     if (status === "down") Object.assign(member, { downAt: at.wall, evidence });
     return member;
-  }
-
-  #causeOf(client: string, { track, at }: { track: Track; at: Moment }): AlertCause {
-    const { overlays, subject } = this.#options;
-    const isOverdue = overlays.wasPlanned(client, { subject: subject(client), wall: at.wall });
-    return isOverdue ? "planned overdue" : track.cause ?? "silent";
   }
 
   #scope(alert: OpenAlert): string | undefined {

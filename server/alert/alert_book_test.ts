@@ -497,6 +497,30 @@ Deno.test("a planned absence that ends in time tells nothing; one that does not 
   }
 });
 
+Deno.test("machines that are overdue together are one alert", async () => {
+  using fleet = new Fleet();
+  fleet.join(names(4, "a"), { block: "10.1.1" });
+  fleet.join(names(20, "b"), { block: "10.1.2" });
+  await fleet.wait(MINUTE);
+  for (const name of names(3, "a")) {
+    fleet.silence(name);
+    fleet.watch.event(name, { kind: "left", cause: "said bye: reboot", backInMs: 5 * MINUTE });
+  }
+  await fleet.wait(6 * MINUTE);
+  assertEquals(fleet.open(), ["group planned overdue: a1 down,a2 down,a3 down"]);
+});
+
+Deno.test("a machine that dies right after a plan that it did not need is not overdue", async () => {
+  using fleet = new Fleet();
+  fleet.join(names(10));
+  await fleet.wait(MINUTE);
+  fleet.set({ kind: "plan", target: { client: "m1" }, until: fleet.clock.wall() + 5 * MINUTE });
+  await fleet.wait(5 * MINUTE);
+  fleet.lose("m1");
+  await fleet.wait(P);
+  assertEquals(fleet.open(), ["down connection lost: m1 down"]);
+});
+
 Deno.test("a snooze keeps an alert back until its end, and for good when it is over by then", async () => {
   for (const isBack of [true, false]) {
     using fleet = new Fleet();
