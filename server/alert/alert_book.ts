@@ -9,17 +9,11 @@
  * @module
  */
 
-import { type Evidence, evidenceOf } from "../alert_text.ts";
-import type { Cause, PresenceState, Timing } from "../presence.ts";
+import type { Timing } from "../presence.ts";
 import type { WatchedChange } from "../watch.ts";
-import {
-  type AlertSubject,
-  areRelated,
-  beganTogether,
-  commonScope,
-  isServerSuspect,
-  type Onset,
-} from "./failure_group.ts";
+import { type AlertSubject, beganTogether, isServerSuspect } from "./failure_group.ts";
+import { FailureHistory, STORM_INTERVALS, wentTogether } from "./failure_history.ts";
+import type { Severity } from "./notice.ts";
 import {
   type Acknowledgement,
   type AlertCause,
@@ -30,27 +24,17 @@ import {
   type OpenAlert,
   type UpdateReason,
 } from "./open_alert.ts";
-import type { Severity } from "./notice.ts";
 import type { OverlaySet } from "./overlay_set.ts";
+import { type KnownClient, type Moment, type Track, TrackedClients } from "./tracked_clients.ts";
+
+export type { KnownClient, Moment } from "./tracked_clients.ts";
 
 /** Time for joining machines to add up before they are told of, in intervals (10 s at 20 s). */
 const UPDATE_INTERVALS = 0.5;
 /** Time in which nobody else of an alert has come back until those that have are told of, in intervals (2 min at 20 s). */
 const SETTLE_INTERVALS = 6;
-/** Alerts of machines within {@linkcode STORM_INTERVALS} after which further ones are one alert together. */
-const STORM_ALERTS = 3;
-/** The span for {@linkcode STORM_ALERTS}, and the quiet that ends a storm, in intervals (5 min at 20 s). */
-const STORM_INTERVALS = 15;
 /** Time between two notices of a storm that goes on, in intervals (1 min at 20 s). */
 const STORM_UPDATE_INTERVALS = 3;
-
-/** A moment, by both clocks in milliseconds. */
-export interface Moment {
-  /** Monotonic. */
-  readonly now: number;
-  /** Since 1970. */
-  readonly wall: number;
-}
 
 /** What an {@linkcode AlertBook} needs. */
 export interface AlertBookOptions {
@@ -61,34 +45,6 @@ export interface AlertBookOptions {
   overlays: OverlaySet;
   /** Called for a client that is back after it went with others: that does not make it FLAPPING. */
   forgive: (client: string) => void;
-}
-
-/** A group of machines that was back not long ago. */
-interface RecentGroup {
-  readonly members: ReadonlySet<string>;
-  /** When it ended, on the monotonic clock. */
-  readonly at: number;
-}
-
-/** A client as it was when the server stopped. */
-export interface KnownClient {
-  readonly client: string;
-  readonly state: PresenceState;
-  readonly cause: Cause | undefined;
-  /** When its last byte came, in milliseconds since 1970. */
-  readonly lastSeenAt: number;
-}
-
-/** What the book remembers of one client. */
-interface Track {
-  state: PresenceState;
-  cause: Cause | undefined;
-  onset: Onset;
-  lastSeenAt: number;
-  evidence: Evidence | undefined;
-  alert: OpenAlert | undefined;
-  /** DOWN or FLAPPING without an alert: it gets one when nothing mutes it any more, not before this monotonic moment. */
-  untoldFrom: number | undefined;
 }
 
 /** Something that somebody else finds wrong with a client. */
@@ -103,18 +59,17 @@ export interface Condition {
 /** All open alerts of one server. */
 export class AlertBook {
   readonly #options: AlertBookOptions;
-  readonly #tracks = new Map<string, Track>();
+  readonly #clients: TrackedClients;
+  readonly #history: FailureHistory;
   readonly #open = new Map<number, OpenAlert>();
-  /** Openings within the span of a storm, on the monotonic clock. */
-  #openings: number[] = [];
-  /** Groups that ended within the span in which another failure is the third change. */
-  #recentGroups: RecentGroup[] = [];
   /** Number of the last alert. */
   #lastId = 0;
 
   /** Starts without alerts. */
   constructor(options: AlertBookOptions) {
     this.#options = options;
+    this.#clients = new TrackedClients(options);
+    this.#history = new FailureHistory(options.timing);
   }
 
   /** All open alerts, in the order in which they were raised. */
@@ -149,20 +104,12 @@ export class AlertBook {
         alert.settleAt = at.now + this.#span(SETTLE_INTERVALS);
       }
     }
-    for (const { client, state, cause, lastSeenAt } of clients) {
-      const alert = open.find(({ kind, members }) => kind !== "identity" && members.has(client));
-      const isUntold = (state === "DOWN" || state === "FLAPPING") && alert === undefined;
-      this.#tracks.set(client, {
-        ...{ state, cause, lastSeenAt, alert, evidence: undefined },
-        onset: { from: at.now, to: at.now },
-        untoldFrom: isUntold ? at.now + this.#options.timing.comeBackMs : undefined,
-      });
-    }
+    this.#clients.restore({ open, clients }, at);
   }
 
   /** Takes one change of a client's state. */
   presence(change: WatchedChange, at: Moment): AlertStep[] {
-    const track = this.#note(change, at);
+    const track = this.#clients.note(change, at);
     if (change.flapping) return [];
     if (change.to === "FLAPPING") return this.#flap(change.client, { track, at });
     if (change.from === "FLAPPING") return this.#calm(change, { track, at });
@@ -209,9 +156,7 @@ export class AlertBook {
       next = Math.min(next, settleAt ?? Infinity, steadyAt ?? Infinity, updateAt ?? Infinity);
       byWall(acknowledgement?.until);
     }
-    for (const [client, { untoldFrom }] of this.#tracks) {
-      if (untoldFrom !== undefined && !this.#isMuted(client, at)) next = Math.min(next, untoldFrom);
-    }
+    for (const { from } of this.#clients.untold(at)) next = Math.min(next, from);
     byWall(this.#options.overlays.nextTurn(at.wall));
     return next === Infinity ? undefined : next;
   }
@@ -260,7 +205,7 @@ export class AlertBook {
 
   /** Forgets a client that is not on the lists any more. */
   forget(client: string, at: Moment): AlertStep[] {
-    this.#tracks.delete(client);
+    this.#clients.delete(client);
     return this.alertsOf(client).flatMap((alert) => {
       const member = leave(alert, client, { status: "left", wall: at.wall });
       return this.#afterLeaving(alert, { members: member === undefined ? [] : [member], at });
@@ -269,11 +214,9 @@ export class AlertBook {
 
   /** Tells what was kept back for a snooze or a maintenance that an operator has just ended, or that time has. */
   #tellUntold(at: Moment): AlertStep[] {
-    const due = [...this.#tracks].filter(([client, { untoldFrom }]) =>
-      untoldFrom !== undefined && untoldFrom <= at.now && !this.#isMuted(client, at)
-    );
+    const due = [...this.#clients.untold(at)].filter(({ from }) => from <= at.now);
     const steps: AlertStep[] = [];
-    for (const [client, track] of due) {
+    for (const { client, track } of due) {
       // Those before it may have taken it in.
       if (track.untoldFrom === undefined) continue;
       track.untoldFrom = undefined;
@@ -289,35 +232,6 @@ export class AlertBook {
     return steps;
   }
 
-  #note(change: WatchedChange, at: Moment): Track {
-    const { client, presence, lastHeard } = change;
-    const { lostAt } = presence;
-    const silentTo = lastHeard + this.#options.timing.intervalMs;
-    const known = this.#tracks.get(client);
-    const track: Track = known ?? {
-      ...{ state: "UP", cause: undefined, lastSeenAt: at.wall, evidence: undefined },
-      ...{ onset: { from: lastHeard, to: silentTo }, alert: undefined, untoldFrom: undefined },
-    };
-    if (known === undefined) this.#tracks.set(client, track);
-    // Hidden by FLAPPING: what is believed stays that.
-    if (!change.flapping) track.state = change.to;
-    track.cause = presence.cause;
-    track.lastSeenAt = Math.round(at.wall - (at.now - lastHeard));
-    // A close that comes while nothing was missing yet says exactly when the trouble began.
-    if (change.to === "LATE") track.onset = { from: lastHeard, to: silentTo };
-    else if (change.to === "SUSPECT" && change.from === "UP") {
-      track.onset = lostAt === undefined
-        ? { from: lastHeard, to: silentTo }
-        : { from: lostAt, to: lostAt };
-    }
-    // Whoever is overdue fails at the moment at which it should have been back.
-    if (change.to === "DOWN" && change.from === "PLANNED") {
-      track.onset = { from: at.now, to: at.now };
-    }
-    if (change.to === "DOWN") track.evidence = evidenceOf(change, { presence, clock: at });
-    return track;
-  }
-
   #down(client: string, { track, at }: { track: Track; at: Moment }): AlertStep[] {
     const { alert, evidence } = track;
     if (alert !== undefined) {
@@ -326,18 +240,18 @@ export class AlertBook {
       alert.steadyAt = undefined;
       return [{ what: "changed", alert, members: [member], tell: undefined }];
     }
-    if (this.#isMuted(client, at)) {
+    if (this.#clients.isMuted(client, at)) {
       track.untoldFrom = at.now;
       return [];
     }
     const cause = track.cause ?? "silent";
     const joined = this.#joinable(client, { track, at });
     if (joined !== undefined) return [this.#join(joined, { client, track, at })];
-    const companions = this.#companions(client, { track, at });
-    const isServer = isServerSuspect(companions.length, this.#present().length);
+    const companions = this.#clients.takeCompanions(client, { track, at });
+    const isServer = isServerSuspect(companions.length, this.#clients.present().length);
     const members = isServer
       ? companions
-      : companions.filter((other) => other === client || this.#areRelated(client, other));
+      : companions.filter((other) => other === client || this.#clients.areRelated(client, other));
     const kind = members.length > 1 ? "group" : "down";
     const opened = this.#newAlert({
       kind,
@@ -346,45 +260,19 @@ export class AlertBook {
     }, at);
     opened.onset = evidence === undefined ? undefined : track.onset;
     for (const id of members) {
-      const other = this.#tracks.get(id);
+      const other = this.#clients.get(id);
       if (other === undefined) continue;
       const status = id === client ? "down" : "silent";
       opened.members.set(id, this.#member(id, { track: other, status, at }));
       other.alert = opened;
     }
-    opened.scope = this.#scope(opened);
-    if (this.#hasComeAgain(opened, at)) {
+    opened.scope = this.#clients.scopeOf(opened);
+    if (this.#history.hasComeAgain(opened, at.now)) {
       opened.isFlapping = true;
       opened.cause = "flapping";
     }
-    if (this.#isStorm(at)) opened.stormUntil = at.now + this.#span(STORM_INTERVALS);
+    if (this.#history.isStorm(at.now)) opened.stormUntil = at.now + this.#span(STORM_INTERVALS);
     return [this.#opened(opened, at)];
-  }
-
-  /** The client and all that have been silent since the same time, and are in no alert. */
-  #companions(client: string, { track, at }: { track: Track; at: Moment }): string[] {
-    const { intervalMs } = this.#options.timing;
-    const found = [client];
-    for (const [id, other] of this.#tracks) {
-      if (id === client || other.alert !== undefined) continue;
-      const isSilent = other.state === "LATE" || other.state === "SUSPECT" ||
-        (other.state === "DOWN" && other.untoldFrom !== undefined && other.untoldFrom <= at.now);
-      if (!isSilent || this.#isMuted(id, at)) continue;
-      if (beganTogether(track.onset, other.onset, intervalMs)) found.push(id);
-    }
-    for (const id of found) {
-      const other = this.#tracks.get(id);
-      if (other?.state === "DOWN") other.untoldFrom = undefined;
-    }
-    return found;
-  }
-
-  /** The clients of which a sign of life is expected. */
-  #present(): string[] {
-    return [...this.#tracks].filter(([, { state, alert, untoldFrom }]) =>
-      state === "UP" || state === "LATE" || state === "SUSPECT" || state === "FLAPPING" ||
-      (state === "DOWN" && alert === undefined && untoldFrom === undefined)
-    ).map(([client]) => client);
   }
 
   /** The open alert that a machine belongs to which has just gone DOWN. */
@@ -396,7 +284,7 @@ export class AlertBook {
       const { onset, cause, members } = alert;
       if (onset === undefined || !beganTogether(onset, track.onset, intervalMs)) return false;
       return cause === "server suspect" ||
-        [...members.keys()].some((other) => this.#areRelated(client, other));
+        [...members.keys()].some((other) => this.#clients.areRelated(client, other));
     });
   }
 
@@ -409,9 +297,9 @@ export class AlertBook {
     track.alert = alert;
     alert.kind = "group";
     const failed = ongoing(alert).length;
-    const others = this.#present().filter((id) => !alert.members.has(id)).length;
+    const others = this.#clients.presentBeside(alert).length;
     if (isServerSuspect(failed, failed + others)) alert.cause = "server suspect";
-    alert.scope = this.#scope(alert);
+    alert.scope = this.#clients.scopeOf(alert);
     const isStorm = alert.stormUntil !== undefined;
     if (isStorm) alert.stormUntil = at.now + this.#span(STORM_INTERVALS);
     alert.updateAt ??= at.now + this.#span(isStorm ? STORM_UPDATE_INTERVALS : UPDATE_INTERVALS);
@@ -451,16 +339,6 @@ export class AlertBook {
     return { what: "changed", alert, members: [member], tell: undefined };
   }
 
-  /** Whether much the same machines were an alert not long ago, and are again. */
-  #hasComeAgain({ kind, members }: OpenAlert, at: Moment): boolean {
-    const since = at.now - this.#options.timing.flapMs;
-    this.#recentGroups = this.#recentGroups.filter((group) => group.at > since);
-    return kind === "group" && this.#recentGroups.some((group) => {
-      const again = [...members.keys()].filter((client) => group.members.has(client)).length;
-      return 2 * again >= Math.max(members.size, group.members.size);
-    });
-  }
-
   /** A machine is not in its alert any more, though not because it came back. */
   #afterLeaving(
     alert: OpenAlert,
@@ -472,7 +350,7 @@ export class AlertBook {
       return [{ what: "changed", alert, members, tell: undefined }];
     }
     if (rest.length === 0) return [this.#resolve(alert, { members, at })];
-    const present = this.#present().filter((id) => !alert.members.has(id)).length + rest.length;
+    const present = this.#clients.presentBeside(alert).length + rest.length;
     if (alert.cause === "server suspect" && !isServerSuspect(rest.length, present)) {
       alert.cause = rest.find(({ status }) => status === "down")?.cause ?? "silent";
       alert.pending = "not the server";
@@ -487,11 +365,8 @@ export class AlertBook {
     const back = [...alert.members.values()].filter(({ status }) => status === "back");
     if (back.length === 0) return [];
     const step = this.#update(alert, { members: back, reason: "partly back", at });
-    for (const { client } of back) {
-      alert.members.delete(client);
-      const track = this.#tracks.get(client);
-      if (track?.alert === alert) track.alert = undefined;
-    }
+    for (const { client } of back) alert.members.delete(client);
+    this.#clients.release(alert, back.map(({ client }) => client));
     return [step];
   }
 
@@ -507,7 +382,7 @@ export class AlertBook {
       alert.members.set(client, member);
       return [this.#update(alert, { members: [member], reason: "flapping", at })];
     }
-    if (this.#isMuted(client, at)) {
+    if (this.#clients.isMuted(client, at)) {
       track.untoldFrom = at.now;
       return [];
     }
@@ -562,16 +437,9 @@ export class AlertBook {
   }
 
   #opened(alert: OpenAlert, at: Moment): AlertStep {
-    this.#openings.push(at.now);
+    this.#history.opened(at.now);
     const members = [...alert.members.values()];
     return { what: "opened", alert, members, tell: this.#tell(alert, { reason: "grew", at }) };
-  }
-
-  /** Whether so many alerts have been opened that further machines are one alert together. */
-  #isStorm(at: Moment): boolean {
-    const since = at.now - this.#span(STORM_INTERVALS);
-    this.#openings = this.#openings.filter((opening) => opening > since);
-    return this.#openings.length >= STORM_ALERTS;
   }
 
   #update(
@@ -603,13 +471,8 @@ export class AlertBook {
     { members, at }: { members: AlertMember[]; at: Moment },
   ): AlertStep {
     this.#open.delete(alert.id);
-    if (wentTogether(alert)) {
-      this.#recentGroups.push({ members: new Set(alert.members.keys()), at: at.now });
-    }
-    for (const client of alert.members.keys()) {
-      const track = this.#tracks.get(client);
-      if (track?.alert === alert) track.alert = undefined;
-    }
+    this.#history.ended(alert, at.now);
+    this.#clients.release(alert, alert.members.keys());
     for (const member of members) member.endedAt ??= at.wall;
     const isTold = alert.toldAt !== undefined;
     const tell = isTold ? { kind: "recovery" as const, reason: undefined } : undefined;
@@ -627,29 +490,10 @@ export class AlertBook {
     return member;
   }
 
-  #scope(alert: OpenAlert): string | undefined {
-    const { subject } = this.#options;
-    const known = (ids: Iterable<string>) => [...ids].flatMap((id) => subject(id) ?? []);
-    const failed = ongoing(alert).map(({ client }) => client);
-    const others = this.#present().filter((id) => !failed.includes(id));
-    return commonScope(known(failed), known([...failed, ...others]));
-  }
-
-  #areRelated(one: string, other: string): boolean {
-    const { subject } = this.#options;
-    const [first, second] = [subject(one), subject(other)];
-    return first !== undefined && second !== undefined && areRelated(first, second);
-  }
-
   #raised(client: string, cause: AlertCause): OpenAlert | undefined {
     return this.open().find((alert) =>
       alert.kind === "identity" && alert.cause === cause && alert.members.has(client)
     );
-  }
-
-  #isMuted(client: string, { wall }: Moment): boolean {
-    const { overlays, subject } = this.#options;
-    return !overlays.isEmpty && overlays.isMuted(client, { subject: subject(client), wall });
   }
 
   #span(intervals: number): number {
@@ -662,12 +506,6 @@ function newMember(
 ): AlertMember {
   const nothing = { downAt: undefined, endedAt: undefined };
   return { ...known, ...nothing, downtimeMs: undefined, evidence: undefined };
-}
-
-/** Whether several machines of an alert were DOWN; others that were only late at that moment make no group. */
-function wentTogether({ kind, members }: OpenAlert): boolean {
-  const failed = [...members.values()].filter(({ downAt }) => downAt !== undefined);
-  return kind === "group" && failed.length > 1;
 }
 
 /** Takes a machine out of an alert. */
