@@ -49,6 +49,7 @@ const MACHINE: Record<string, string> = {
   "bin/deno": DENO,
   "bin/npm": NPM,
   "bin/npx": NPX,
+  "bin/ip": "#!/bin/sh\n",
   "bin/python3": "#!/bin/sh\n",
   "dist/hbserver-1.2.3/hbserver": SERVER,
   "dist/hbclient-1.2.3-linux": CLIENT,
@@ -97,7 +98,7 @@ Deno.test({
   ignore,
   async fn() {
     const { code, last, out, npx } = await ciRun();
-    assertEquals([code, last], [0, "50 passed, 0 failed"], out);
+    assertEquals([code, last], [0, "51 passed, 0 failed"], out);
     assertEquals(npx, "-y deno@2.9.5 task test\n-y deno@2.9.5 task demo\n");
   },
 });
@@ -108,10 +109,10 @@ Deno.test({
   async fn() {
     for (const version of ["2.9.6", ""]) {
       const { code, last, out } = await ciRun({ version });
-      assertEquals([code, last], [0, "50 passed, 0 failed"], out);
+      assertEquals([code, last], [0, "51 passed, 0 failed"], out);
     }
     const { code, last } = await ciRun({ version: "2.9.6", "bin/npm": "#!/bin/sh\nexit 1\n" });
-    assertEquals([code, last], [1, "1 passed, 1 failed"]);
+    assertEquals([code, last], [1, "2 passed, 1 failed"]);
   },
 });
 
@@ -120,11 +121,11 @@ Deno.test({
   ignore,
   async fn() {
     const counted = await ciRun({ ok: "30 passed, 2 failed\n", ok_code: "1" });
-    assertEquals([counted.code, counted.last], [1, "40 passed, 2 failed"]);
+    assertEquals([counted.code, counted.last], [1, "41 passed, 2 failed"]);
     const crashed = await ciRun({ ok: "out of memory\n", ok_code: "134" });
-    assertEquals([crashed.code, crashed.last], [1, "10 passed, 1 failed"]);
+    assertEquals([crashed.code, crashed.last], [1, "11 passed, 1 failed"]);
     const contradictory = await ciRun({ ok_code: "1" });
-    assertEquals([contradictory.code, contradictory.last], [1, "50 passed, 1 failed"]);
+    assertEquals([contradictory.code, contradictory.last], [1, "51 passed, 1 failed"]);
   },
 });
 
@@ -134,7 +135,7 @@ Deno.test({
   async fn() {
     for (const task of ["test", "demo"]) {
       const { code, last, out } = await ciRun({ "npx_fails": task });
-      assertEquals([code, last], [1, "49 passed, 1 failed"]);
+      assertEquals([code, last], [1, "50 passed, 1 failed"]);
       assertMatch(out, new RegExp(`^FAIL .* npx -y deno@2.9.5 task ${task}$`, "m"));
     }
   },
@@ -146,16 +147,16 @@ Deno.test({
   ignore,
   async fn() {
     const missing = await ciRun({ "dist/hbclient-1.2.3-linux": "" });
-    assertEquals([missing.code, missing.last], [1, "48 passed, 2 failed"]);
+    assertEquals([missing.code, missing.last], [1, "49 passed, 2 failed"]);
     const stranger = await ciRun({
       "dist/hbclient-1.2.3-linux": "#!/bin/sh\necho 'error: no client'\n",
     });
-    assertEquals([stranger.code, stranger.last], [1, "48 passed, 2 failed"]);
+    assertEquals([stranger.code, stranger.last], [1, "49 passed, 2 failed"]);
     const unclean = await ciRun({ stop_code: "3" });
-    assertEquals([unclean.code, unclean.last], [1, "49 passed, 1 failed"]);
+    assertEquals([unclean.code, unclean.last], [1, "50 passed, 1 failed"]);
     const dead = await ciRun({
       "dist/hbserver-1.2.3/hbserver": SERVER.replace("cat listen_line", "exit 0"),
     });
-    assertEquals([dead.code, dead.last], [1, "49 passed, 1 failed"]);
+    assertEquals([dead.code, dead.last], [1, "50 passed, 1 failed"]);
   },
 });

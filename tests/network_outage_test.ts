@@ -20,6 +20,7 @@ Deno.test({
     const report = await playOutage({
       clients: CLIENTS,
       intervalS: INTERVAL_S,
+      standstillS: 6,
       say: (line) => said.push(line),
     });
     const story = said.join("\n");

@@ -9,6 +9,9 @@ import { whyNoNamespace } from "../../tests/network/network_namespace.ts";
 import { playOutage } from "../../tests/network/outage_story.ts";
 import { runSoak, type SoakPorts } from "./soak_options.ts";
 
+/** How long the server stands still, in seconds. */
+const STANDSTILL_S = 10;
+
 const OPTIONS = {
   clients: { default: 30, min: 3, max: 200, about: "machines, each a process" },
   interval: { default: 1, min: 1, max: 60, about: "seconds between two heartbeats" },
@@ -23,7 +26,7 @@ async function run(
     say(`Cannot make a network here: ${why}`);
     return false;
   }
-  const report = await playOutage({ clients, intervalS: interval, say });
+  const report = await playOutage({ clients, intervalS: interval, standstillS: STANDSTILL_S, say });
   const { cut, frozen, frozenName, afterStandstill, recoveries, cutNoticedMs } = report;
   const wrong = [
     ...(cut.length === 1 && cut[0]?.clients.length === clients

@@ -364,6 +364,8 @@ export class AlertBook {
     alert.settleAt = undefined;
     const back = [...alert.members.values()].filter(({ status }) => status === "back");
     if (back.length === 0) return [];
+    // Whoever is still missing is not the server.
+    if (alert.cause === "server suspect") alert.cause = ongoing(alert)[0]?.cause ?? "silent";
     const step = this.#update(alert, { members: back, reason: "partly back", at });
     for (const { client } of back) alert.members.delete(client);
     this.#clients.release(alert, back.map(({ client }) => client));

@@ -265,6 +265,22 @@ Deno.test("those that come back are told of when others do not, and go their own
   ]);
 });
 
+Deno.test("what is still missing after the others are back has a cause of its own", async () => {
+  using fleet = new Fleet();
+  fleet.join(names(5));
+  await fleet.wait(MINUTE);
+  fleet.silence(...names(5));
+  await fleet.wait(3 * P);
+  assertEquals(fleet.book.open()[0]?.cause, "server suspect");
+  fleet.back(...names(4));
+  await fleet.wait(7 * P);
+  assertEquals(fleet.open(), ["group silent: m5 down"]);
+  fleet.told();
+  fleet.back("m5");
+  const [recovery] = fleet.notices;
+  assertEquals([recovery?.clients, recovery?.cause], [["m5"], "silent"]);
+});
+
 Deno.test("a machine that fails a little later joins the alert and is told of once", async () => {
   using fleet = new Fleet();
   fleet.join(names(3, "a"), { block: "10.1.1" });

@@ -14,10 +14,8 @@ import { NetworkNamespace } from "./network_namespace.ts";
 
 /** Machines that join at a time: each is a process, and there may be two processors. */
 const JOIN_AT_ONCE = 2;
-/** How long the server stands still, in milliseconds. */
-const STANDSTILL_MS = 10_000;
-/** Quiet after which nothing more is expected, in intervals. */
-const QUIET_INTERVALS = 4;
+/** Quiet after which nothing more is expected, in intervals: longer than silence until DOWN. */
+const QUIET_INTERVALS = 3;
 
 /** What happened, for a test to judge. */
 export interface OutageReport {
@@ -40,13 +38,15 @@ export interface OutageOptions {
   clients: number;
   /** Seconds between two heartbeats. */
   intervalS: number;
+  /** How long the server stands still, in seconds. */
+  standstillS: number;
   /** Called with each step. */
   say: (line: string) => void;
 }
 
 /** Plays the story. */
 export async function playOutage(
-  { clients, intervalS, say }: OutageOptions,
+  { clients, intervalS, standstillS, say }: OutageOptions,
 ): Promise<OutageReport> {
   await using network = await NetworkNamespace.create();
   await using desk = await temporaryDirectory();
@@ -73,7 +73,6 @@ export async function playOutage(
   const quiet = () => pause(QUIET_INTERVALS * intervalS * 1_000);
   const alerts = () => server.api<AlertView[]>("/api/alerts");
   await untilAll(server, names, "UP");
-  await quiet();
   let before = (await alerts()).length;
   say(`${clients} machines are UP; ${before} alerts so far, while they started`);
 
@@ -106,15 +105,14 @@ export async function playOutage(
   await server.untilState(frozenName, "UP");
   say(`one machine froze: ${JSON.stringify(frozen.map(({ clients, cause }) => [clients, cause]))}`);
 
-  await quiet();
   before = (await alerts()).length;
   server.program.signal("SIGSTOP");
-  await pause(STANDSTILL_MS);
+  await pause(standstillS * 1_000);
   server.program.signal("SIGCONT");
   await quiet();
   await untilAll(server, names, "UP");
   const afterStandstill = (await alerts()).slice(before);
-  say(`the server stood still for ${STANDSTILL_MS / 1_000} s: ${afterStandstill.length} alerts`);
+  say(`the server stood still for ${standstillS} s: ${afterStandstill.length} alerts`);
   return { cut, cutNoticedMs, recoveries, cutNotices, frozen, frozenName, afterStandstill };
 }
 
