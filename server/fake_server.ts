@@ -17,14 +17,11 @@ import { promptRawFiles } from "../platform/raw_file.ts";
 import { systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { type FakeDuplexOptions, fakeDuplexPair } from "../protocol/fake_duplex.ts";
 import { generateKeyPair, keyIdOf, type KeyPair, type Role } from "../protocol/mod.ts";
-import { Alarm } from "./alarm.ts";
+import { type Alerting, buildAlerting } from "./alerting.ts";
 import type { Channel } from "./alert/channel.ts";
-import { Courier } from "./alert/courier.ts";
 import type { Notice } from "./alert/notice.ts";
-import { OverlaySet } from "./alert/overlay_set.ts";
 import { Backups } from "./backup.ts";
 import { FakePeer } from "./fake_peer.ts";
-import { CloneGuard } from "./clone_guard.ts";
 import { commitGroup, type StoreMethod } from "./group_commit.ts";
 import { Lobby, type LobbyLimits } from "./lobby.ts";
 import { Outgoing, type OutgoingOptions } from "./outgoing.ts";
@@ -38,7 +35,7 @@ import { Timeline } from "./timeline.ts";
 import { TransferLocks } from "./transfer_locks.ts";
 import { Vault, type VaultOptions } from "./vault.ts";
 import { Reception, type VisitingSocket } from "./visit.ts";
-import { Watch, type WatchedChange } from "./watch.ts";
+import type { WatchedChange } from "./watch.ts";
 
 /** The id of every {@linkcode FakeServer}. */
 export const FAKE_SERVER_ID = "10965244468947a4021d869c0c5126ecc6f84669";
@@ -128,8 +125,7 @@ export class FakeServer implements AsyncDisposable {
   readonly #held = new Map<StoreMethod, Promise<void>>();
   readonly #waiting = new Map<StoreMethod, number>();
   readonly #visits = new Set<Promise<void>>();
-  #alarm: Alarm | undefined;
-  #courier: Courier | undefined;
+  #alerting: Alerting | undefined;
 
   private constructor(directory: string, options: FakeServerOptions) {
     this.directory = directory;
@@ -274,11 +270,8 @@ export class FakeServer implements AsyncDisposable {
       await this.clock.advance(60_000);
       return this.#visits.size === 0;
     });
-    this.parts.clones[Symbol.dispose]();
-    await this.#alarm?.[Symbol.asyncDispose]();
-    await this.#courier?.[Symbol.asyncDispose]();
+    await this.#alerting?.[Symbol.asyncDispose]();
     await this.parts.timeline.flush();
-    this.parts.watch[Symbol.dispose]();
     await this.parts.outgoing.close();
     this.#database.close();
     await Deno.remove(this.directory, { recursive: true });
@@ -294,22 +287,13 @@ export class FakeServer implements AsyncDisposable {
     const timeline = new Timeline({ clock, store, log, roster });
     const onNotice = (notice: Notice) => void this.notices.push(notice);
     const newId = () => uuidV7(clock);
-    const overlays = new OverlaySet();
-    const common = { clock, timing, log, store, roster, timeline, newId };
-    const forgive = (client: string) => watch.event(client, { kind: "forgiven" });
-    const isOwed = (alert: number) => alarm.isOwed(alert);
-    const channels = options.channels ?? [];
-    const courier = new Courier({ ...common, random: () => 0.5, channels, isOwed });
-    const alarm: Alarm = new Alarm({ ...common, overlays, forgive, courier, onNotice });
-    this.#alarm = alarm;
-    this.#courier = courier;
-    const onChange = (change: WatchedChange) => {
-      this.changes.push(change);
-      void alarm.onChange(change);
-      if (change.to === "SUSPECT") roster.get(change.client)?.agent?.ping();
-    };
-    const onDoubt = (why: string) => void this.logged.push(why);
-    const watch: Watch = new Watch({ clock, timing, onChange, onDoubt });
+    this.#alerting = buildAlerting({
+      ...{ clock, random: () => 0.5, newId, log, timing, store, roster, timeline, onNotice },
+      channels: options.channels ?? [],
+      onChange: (change) => void this.changes.push(change),
+      onDoubt: (why) => void this.logged.push(why),
+    });
+    const { watch, alarm, courier, clones, overlays } = this.#alerting;
     return {
       clock,
       log,
@@ -318,11 +302,7 @@ export class FakeServer implements AsyncDisposable {
       watch,
       alarm,
       courier,
-      clones: new CloneGuard({
-        clock,
-        onClone: (clone) => void alarm.raiseClone(clone),
-        onOver: (client) => void alarm.clear(client, "replaced"),
-      }),
+      clones,
       overlays,
       roster,
       timeline,

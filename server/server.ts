@@ -19,16 +19,13 @@ import { getLog } from "../platform/log.ts";
 import { readPrivateFile, writePrivateFile } from "../platform/private_file.ts";
 import { systemRandom, systemRandomBytes, uuidV7 } from "../platform/random.ts";
 import { DEFAULT_PORT, HEARTBEAT_INTERVAL_MS } from "../protocol/mod.ts";
-import { Alarm } from "./alarm.ts";
+import { buildAlerting } from "./alerting.ts";
 import type { Channel } from "./alert/channel.ts";
-import { Courier } from "./alert/courier.ts";
 import type { Notice } from "./alert/notice.ts";
-import { OverlaySet } from "./alert/overlay_set.ts";
 import { WatchdogPing } from "./alert/watchdog_ping.ts";
 import { Backups, DATABASE_FILE, IDENTITY_FILES } from "./backup.ts";
 import { ballastFile } from "./ballast.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
-import { CloneGuard } from "./clone_guard.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { Disks } from "./disks.ts";
 import { healthTrouble } from "./health.ts";
@@ -52,7 +49,6 @@ import { Timeline } from "./timeline.ts";
 import { TransferLocks } from "./transfer_locks.ts";
 import { Vault } from "./vault.ts";
 import { Reception } from "./visit.ts";
-import { Watch } from "./watch.ts";
 
 /** Time that all sessions together have to say goodbye when the server stops, in milliseconds. */
 const SHUTDOWN_MS = 3_000;
@@ -316,42 +312,20 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const timeline = new Timeline({ clock, store, log, roster });
   const onNotice = options.onNotice ?? (() => {});
   const newId = () => uuidV7(clock);
-  const overlays = new OverlaySet();
-  const common = { clock, timing, log, store, roster, timeline, newId };
-  const forgive = (client: string) => watch.event(client, { kind: "forgiven" });
-  const isOwed = (alert: number) => alarm.isOwed(alert);
-  const channels = options.channels ?? [];
-  const courier = stack.use(
-    new Courier({ clock, log, random: systemRandom, newId, store, channels, isOwed }),
-  );
-  const alarm: Alarm = stack.use(
-    new Alarm({ ...common, overlays, forgive, courier, onNotice }),
-  );
-  const pending = new Set<Promise<void>>();
-  stack.defer(async () => {
-    await timeline.flush();
-    await Promise.all(pending);
-  });
-  const watch: Watch = stack.use(
-    new Watch({
-      clock,
-      timing,
-      onChange: (change) => {
-        const work = alarm.onChange(change).finally(() => pending.delete(work));
-        pending.add(work);
-        // Any byte of a suspect refutes, so it is asked for one.
-        if (change.to === "SUSPECT") roster.get(change.client)?.agent?.ping();
-      },
-      onDoubt: (reason) => log.warn("Every deadline starts anew: {reason}", { reason }),
-    }),
-  );
+  const alerting = stack.use(buildAlerting({
+    ...{ clock, random: systemRandom, newId, log, timing, store, roster, timeline, onNotice },
+    channels: options.channels ?? [],
+    onDoubt: (reason) => log.warn("Every deadline starts anew: {reason}", { reason }),
+  }));
+  const { watch, alarm, courier, clones, overlays } = alerting;
+  stack.defer(() => timeline.flush());
   const connections = options.plaintext === true ? MAX_CONNECTIONS : MAX_TLS_CONNECTIONS;
   const outgoing = join(directory.path, "outgoing");
   const { minFreeBytes, quotaBytes, maxFileBytes } = options;
   const disks = new Disks({ minFreeBytes });
   guard.subscribe(async ({ condition, free, notice }) => {
-    await alarm.announce(notice);
     (await disks.of(directory.path)).isClosed = condition !== "well";
+    await alarm.announce(notice);
     await timeline.audit(`disk_${condition}`, { free });
     if (condition === "well") await alarm.flush();
   });
@@ -373,13 +347,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
     watch,
     alarm,
     courier,
-    clones: stack.use(
-      new CloneGuard({
-        clock,
-        onClone: (clone) => void alarm.raiseClone(clone),
-        onOver: (client) => void alarm.clear(client, "replaced"),
-      }),
-    ),
+    clones,
     overlays,
     roster,
     timeline,
