@@ -8,6 +8,7 @@
  * @module
  */
 
+import { csvRow } from "./csv_row.ts";
 import { displayWidth } from "./display_width.ts";
 import { safeJson } from "./safe_json.ts";
 import { blockingSink, queuedSink, type TextSink } from "./text_sink.ts";
@@ -92,6 +93,12 @@ export class Terminal {
   json(value: unknown): void {
     const { stdout, isStdoutTty } = this.#ports;
     this.#print(stdout, `${safeJson(value)}\n`, isStdoutTty);
+  }
+
+  /** Prints a row of comma-separated values on stdout, with the line end of RFC 4180. */
+  csv(cells: readonly string[]): void {
+    const { stdout, isStdoutTty } = this.#ports;
+    this.#print(stdout, `${csvRow(cells)}\r\n`, isStdoutTty);
   }
 
   /** Prints the program's own text of several lines, such as its manual, on stdout. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
-import { csvOf } from "./command/report.ts";
+import { reportRows } from "./command/report.ts";
 import { phi, type ReportInput, type ReportLine, reportOf } from "./report.ts";
 
 const HOUR = 3_600_000;
@@ -202,10 +202,11 @@ Deno.test("phi() grows with silence: about 0.3 at the usual gap, 2.9 at 3 deviat
   }
 });
 
-Deno.test("csvOf() quotes what must be, and lets no cell be a formula", () => {
-  const made = { ...report([THERE]), name: '=HYPERLINK("x"),y' };
-  const [head, row, end] = csvOf([made]).split("\r\n");
-  assertEquals(head?.split(",").length, 17);
-  assert(row?.startsWith(`"'=HYPERLINK(""x""),y",2026-11-01T00:00:00.000Z,`), row);
-  assertEquals(end, "");
+Deno.test("reportRows() has a column for each figure, and as many cells in each row", () => {
+  const down = outage(BEGIN + HOUR, BEGIN + 2 * HOUR);
+  const [head, row, ...others] = reportRows([report([THERE, ...down])]);
+  assertEquals([head?.length, row?.length, others], [17, 17, []]);
+  const cell = (name: string) => row?.[head?.indexOf(name) ?? 0];
+  assertEquals([cell("name"), cell("down_ms"), cell("phi")], ["till-3", String(HOUR), ""]);
+  assertEquals([cell("outages"), cell("causes")], ["1", "1 silent"]);
 });

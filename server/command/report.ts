@@ -33,7 +33,10 @@ export async function reportCommand(
   const { month, zone } = options;
   const reports = await server.get<ReportView[]>("/api/report", { who, month, zone });
   if (options.json) return terminal.json(reports);
-  if (options.csv) return terminal.data(csvOf(reports).trimEnd());
+  if (options.csv) {
+    for (const row of reportRows(reports)) terminal.csv(row);
+    return;
+  }
   if (reports.length === 0) return terminal.talk("No clients yet.");
   terminal.table([HEAD.map((text): Cell => ({ text, style: "bold" })), ...reports.map(rowOf)]);
   if (who !== undefined) printOutages(reports, terminal);
@@ -92,21 +95,14 @@ const COLUMNS = [
   "phi",
 ] as const;
 
-/** One line for each client, by RFC 4180; a spreadsheet takes no cell of it for a formula. */
-export function csvOf(reports: readonly ReportView[]): string {
-  const lines = reports.map((report) =>
+/** The rows of a spreadsheet: the columns' names, then one for each client. */
+export function reportRows(reports: readonly ReportView[]): string[][] {
+  const rows = reports.map((report) =>
     COLUMNS.map((column) => {
-      if (column === "outages") return cellOf(report.outages.length);
-      if (column !== "causes") return cellOf(report[column]);
-      return cellOf(Object.entries(report.causes).map(([cause, n]) => `${n} ${cause}`).join("; "));
-    }).join(",")
+      if (column === "outages") return String(report.outages.length);
+      if (column !== "causes") return String(report[column] ?? "");
+      return Object.entries(report.causes).map(([cause, n]) => `${n} ${cause}`).join("; ");
+    })
   );
-  return [COLUMNS.join(","), ...lines].map((line) => `${line}\r\n`).join("");
-}
-
-function cellOf(value: string | number | null): string {
-  if (value === null) return "";
-  if (typeof value === "number") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return [[...COLUMNS], ...rows];
 }
