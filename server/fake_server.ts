@@ -284,7 +284,7 @@ export class FakeServer implements AsyncDisposable {
     const store = this.#store();
     const log = this.#log();
     const timing = timingOf(options.intervalMs ?? 20_000);
-    const timeline = new Timeline({ clock, store, log, roster });
+    const timeline = new Timeline({ clock, store, log, roster, absentMs: timing.downFarMs });
     const onNotice = (notice: Notice) => void this.notices.push(notice);
     const newId = () => uuidV7(clock);
     this.#alerting = buildAlerting({

@@ -277,6 +277,27 @@ Deno.test("report() tells of this month, of one client, a tag or all, and refuse
   await refused(operations.report("nobody", {}), "not_found");
 });
 
+Deno.test("report() shows the link of a client as it is, however often its machine sleeps", async () => {
+  await using place = await begin();
+  const { server, operations } = place;
+  const identity = await server.enrol("till-3");
+  for (let night = 1; night <= 2; night++) {
+    const peer = await server.connect(identity, { epoch: night });
+    for (let seq = 0; seq < 10; seq++) {
+      peer.send({ verb: "HEARTBEAT", seq, at: 1 });
+      await peer.expect("BEAT");
+      await server.clock.advance(seq % 2 === 0 ? 19_000 : 21_000);
+    }
+    peer.send({ verb: "BYE", reason: "sleep" });
+    await server.clock.advance(8 * HOUR);
+  }
+  const [till] = await operations.report("till-3", { zone: "UTC" });
+  const { gap_ms, jitter_ms, longest_gap_ms, planned_ms } = till ?? {};
+  // Five of 19 s and four of 21 s on each day; a night is none.
+  assertEquals([gap_ms, jitter_ms, longest_gap_ms], [19_889, 994, 21_000]);
+  assertEquals(planned_ms, 16 * HOUR);
+});
+
 Deno.test("log() shows beats that have not been written yet", async () => {
   await using place = await begin();
   const { server, operations } = place;

@@ -9,6 +9,8 @@
  * @module
  */
 
+import { type LinkDay, sumOf } from "./link_quality.ts";
+
 /** One line of a client's timeline. */
 export interface ReportLine {
   readonly at: number;
@@ -20,19 +22,6 @@ export interface ReportLine {
 export interface ServerAbsence {
   readonly from: number;
   readonly to: number;
-}
-
-/** What was measured of a client's link on one day: of minutes their mean gap and round trip. */
-export interface LinkDay {
-  readonly beats: number;
-  /** Minutes with a gap. */
-  readonly minutes: number;
-  readonly gapSum: number;
-  readonly gapSquares: number;
-  readonly gapMax: number;
-  /** Minutes with a round trip. */
-  readonly roundTrips: number;
-  readonly roundTripSum: number;
 }
 
 /** What a report is made from. */
@@ -85,13 +74,13 @@ export interface ReportView {
   outages: OutageView[];
   /** How many outages had which cause. */
   causes: Record<string, number>;
-  /** The longest time between two signs of life, outages included; null when nothing was measured. */
+  /** The longest time between two heartbeats, outages included, planned absences not; null when nothing was measured. */
   longest_gap_ms: number | null;
-  /** Usual gap between two heartbeats: the mean of minutes. */
+  /** Mean gap between two heartbeats, absences not included. */
   gap_ms: number | null;
-  /** The standard deviation of that from minute to minute. */
+  /** Its standard deviation. */
   jitter_ms: number | null;
-  /** Usual round trip: the mean of minutes. */
+  /** Mean round trip. */
   rtt_ms: number | null;
   /** How unlikely the present silence is, see {@linkcode phi}; null for a span that is over. */
   phi: number | null;
@@ -248,19 +237,15 @@ function linkOf(
   days: readonly LinkDay[],
   outageMs: readonly number[],
 ): Pick<ReportView, "longest_gap_ms" | "gap_ms" | "jitter_ms" | "rtt_ms"> {
-  const sum = (of: (day: LinkDay) => number) => days.reduce((all, day) => all + of(day), 0);
-  const minutes = sum(({ minutes }) => minutes);
-  const roundTrips = sum(({ roundTrips }) => roundTrips);
-  const longest = Math.max(0, ...days.map(({ gapMax }) => gapMax), ...outageMs);
-  const mean = sum(({ gapSum }) => gapSum) / minutes;
-  const variance = sum(({ gapSquares }) => gapSquares) / minutes - mean * mean;
+  const { gaps, gapSum, gapSquares, gapMax, trips, tripSum } = sumOf("", days);
+  const longest = Math.max(gapMax, ...outageMs);
+  const mean = gapSum / gaps;
+  const variance = gapSquares / gaps - mean * mean;
   return {
     longest_gap_ms: longest === 0 ? null : Math.round(longest),
-    gap_ms: minutes === 0 ? null : Math.round(mean),
-    jitter_ms: minutes === 0 ? null : Math.round(Math.sqrt(Math.max(0, variance))),
-    rtt_ms: roundTrips === 0
-      ? null
-      : Math.round((sum(({ roundTripSum }) => roundTripSum) / roundTrips) * 1000) / 1000,
+    gap_ms: gaps === 0 ? null : Math.round(mean),
+    jitter_ms: gaps === 0 ? null : Math.round(Math.sqrt(Math.max(0, variance))),
+    rtt_ms: trips === 0 ? null : Math.round((tripSum / trips) * 1000) / 1000,
   };
 }
 

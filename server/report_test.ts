@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { reportRows } from "./command/report.ts";
+import { LinkQuality } from "./link_quality.ts";
 import { phi, type ReportInput, type ReportLine, reportOf } from "./report.ts";
 
 const HOUR = 3_600_000;
@@ -136,21 +137,19 @@ Deno.test("flapping is measured beside its outages", () => {
   assertEquals([made.flapping_ms, made.down_ms, made.outages.length], [700_000, 210_000, 2]);
 });
 
-Deno.test("gaps and round trips are those of minutes, the longest of all", () => {
-  const day = {
-    beats: 30,
-    minutes: 10,
-    gapSum: 200_000,
-    gapSquares: 4_009_000_000,
-    gapMax: 22_000,
-  };
-  const trips = { roundTrips: 10, roundTripSum: 15 };
-  const made = report([THERE], {
-    days: [{ ...day, ...trips }, { ...day, ...trips, gapMax: 45_000 }],
-  });
+Deno.test("gaps and round trips are those of all days, the longest one an outage where that is longer", () => {
+  const links = new LinkQuality(60_000);
+  for (const [day, gap] of [[0, 18_000], [0, 22_000], [1, 20_000], [1, 20_000]] as const) {
+    links.addGap("k1", gap, BEGIN + day * 24 * HOUR);
+    links.addRoundTrip("k1", gap / 10_000, BEGIN);
+  }
+  const days = links.take();
+  const made = report([THERE], { days });
   assertEquals([made.gap_ms, made.jitter_ms, made.rtt_ms, made.longest_gap_ms], [
-    ...[20_000, 949, 1.5, 45_000],
+    ...[20_000, 1_414, 2, 22_000],
   ]);
+  const at = BEGIN + HOUR;
+  assertEquals(report([THERE, ...outage(at, at + HOUR)], { days }).longest_gap_ms, HOUR);
 });
 
 Deno.test("watched, down, planned, maintenance and absence never add up to more than the span", () => {

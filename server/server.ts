@@ -23,6 +23,7 @@ import { buildAlerting } from "./alerting.ts";
 import type { Channel } from "./alert/channel.ts";
 import type { Notice } from "./alert/notice.ts";
 import { WatchdogPing } from "./alert/watchdog_ping.ts";
+import { AliveMark } from "./alive_mark.ts";
 import { Backups, DATABASE_FILE, IDENTITY_FILES } from "./backup.ts";
 import { ballastFile } from "./ballast.ts";
 import { makeIdentity, readIdentity, type ServerIdentity } from "./certificate.ts";
@@ -52,8 +53,6 @@ import { Reception } from "./visit.ts";
 
 /** Time that all sessions together have to say goodbye when the server stops, in milliseconds. */
 const SHUTDOWN_MS = 3_000;
-/** How often the server notes that it is alive, in milliseconds. */
-const ALIVE_MS = 60_000;
 /** Old lines of the timeline are looked for this often, in milliseconds. */
 const PRUNE_MS = 3_600_000;
 /** An outside service is told this often that the server works, in milliseconds. */
@@ -191,7 +190,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const ownPort = new OwnPort({ clock });
   const listener = openPort(options, { identity, parts, ownPort, stack });
   // A server that nobody can reach was not alive.
-  await startLife(parts, stack);
+  await stack.use(new AliveMark(parts)).start();
   const address = listener.addr;
   const policy = { plaintext: options.plaintext === true, open: options.open === true };
   const operations = new Operations(parts, { ...policy, identity, address });
@@ -309,7 +308,7 @@ function buildParts(options: ServerOptions, foundation: Foundation): ServerParts
   const { clock, log, store, files, directory, guard, stack } = foundation;
   const roster = new Roster();
   const timing = timingOf(options.intervalMs ?? HEARTBEAT_INTERVAL_MS, options.downMs);
-  const timeline = new Timeline({ clock, store, log, roster });
+  const timeline = new Timeline({ clock, store, log, roster, absentMs: timing.downFarMs });
   const onNotice = options.onNotice ?? (() => {});
   const newId = () => uuidV7(clock);
   const alerting = stack.use(buildAlerting({
@@ -399,26 +398,6 @@ async function restore(
 async function sweepVault({ clock, log, store, vault }: ServerParts): Promise<void> {
   const swept = await vault.sweep(clock.wall(), (client, id) => store.hasFile(client, id));
   if (swept > 0) log.info("Removed {swept} unfinished files of earlier", { swept });
-}
-
-/** Writes down that the server is alive, every minute; and at once how long it was not. */
-async function startLife(parts: ServerParts, stack: AsyncDisposableStack): Promise<void> {
-  const { clock, log, store, timeline } = parts;
-  const last = await store.lastAlive().catch(() => undefined);
-  const away = last === undefined
-    ? {}
-    : { away_from: new Date(last).toISOString(), away_ms: Math.max(0, clock.wall() - last) };
-  await timeline.audit("started", away);
-  const note = async () => {
-    try {
-      await store.noteAlive(Math.round(clock.wall()));
-    } catch (error) {
-      log.error("Cannot record that the server is alive: {error}", { error: String(error) });
-    }
-  };
-  await note();
-  stack.defer(note);
-  stack.use(repeat(clock, ALIVE_MS, note));
 }
 
 function startPruning(parts: ServerParts, stack: AsyncDisposableStack): void {

@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { LinkDay, ReportLine, ServerAbsence } from "./report.ts";
+import type { LinkDay } from "./link_quality.ts";
+import type { ReportLine, ServerAbsence } from "./report.ts";
 import { StoreAlerts } from "./store_alerts.ts";
 import type { Row } from "./store_statements.ts";
 
@@ -51,23 +52,38 @@ export class StoreReports extends StoreAlerts {
     }));
   }
 
-  /** The times since a moment in which the server did not run. */
+  /** The times since a moment in which the server did not run, or stood still. */
   serverAbsences(since: number): ServerAbsence[] {
     return this.all(
       `SELECT at, data ->> 'away_from' AS away_from FROM event
-       WHERE kind = 'audit' AND at >= ? AND data ->> 'action' = 'started' ORDER BY at, seq`,
+       WHERE kind = 'audit' AND at >= ? AND data ->> 'action' IN ('started', 'away') ORDER BY at, seq`,
       since,
     ).filter(({ away_from }) => away_from !== null)
       .map(({ at, away_from }) => ({ from: Date.parse(String(away_from)), to: Number(at) }));
   }
 
-  /** What was measured of a client's link on the days of a span, in UTC. */
+  /** Adds to the days of links. */
+  addLinks(days: LinkDay[]): void {
+    for (const { client, day, gaps, gapSum, gapSquares, gapMax, trips, tripSum } of days) {
+      this.run(
+        `INSERT INTO link_day (client, day, gaps, gap_sum, gap_squares, gap_max, trips, trip_sum)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (client, day) DO UPDATE SET gaps = gaps + excluded.gaps,
+           gap_sum = gap_sum + excluded.gap_sum, gap_squares = gap_squares + excluded.gap_squares,
+           gap_max = max(gap_max, excluded.gap_max), trips = trips + excluded.trips,
+           trip_sum = trip_sum + excluded.trip_sum`,
+        ...[client, day, gaps, gapSum, gapSquares, gapMax, trips, tripSum],
+      );
+    }
+  }
+
+  /** What was measured of a client's link on the days of UTC whose noon lies in a span. */
   linkDays(client: string, { from, to }: { from: number; to: number }): LinkDay[] {
     return this.all(
       "SELECT * FROM link_day WHERE client = ? AND day >= ? AND day < ? ORDER BY day",
       client,
-      Math.floor(from / DAY_MS),
-      Math.ceil(to / DAY_MS),
+      Math.ceil(from / DAY_MS - 0.5),
+      Math.ceil(to / DAY_MS - 0.5),
     ).map(toLinkDay);
   }
 }
@@ -76,12 +92,13 @@ const DAY_MS = 24 * 3_600_000;
 
 function toLinkDay(row: Row): LinkDay {
   return {
-    beats: Number(row.beats),
-    minutes: Number(row.minutes),
+    client: String(row.client),
+    day: Number(row.day),
+    gaps: Number(row.gaps),
     gapSum: Number(row.gap_sum),
     gapSquares: Number(row.gap_squares),
     gapMax: Number(row.gap_max),
-    roundTrips: Number(row.round_trips),
-    roundTripSum: Number(row.round_trip_sum),
+    trips: Number(row.trips),
+    tripSum: Number(row.trip_sum),
   };
 }

@@ -279,13 +279,12 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
   CREATE TABLE link_day (
     client TEXT NOT NULL,
     day INTEGER NOT NULL,
-    beats INTEGER NOT NULL,
-    minutes INTEGER NOT NULL,
+    gaps INTEGER NOT NULL,
     gap_sum REAL NOT NULL,
     gap_squares REAL NOT NULL,
     gap_max REAL NOT NULL,
-    round_trips INTEGER NOT NULL,
-    round_trip_sum REAL NOT NULL,
+    trips INTEGER NOT NULL,
+    trip_sum REAL NOT NULL,
     PRIMARY KEY (client, day)
   ) STRICT, WITHOUT ROWID;
   `,

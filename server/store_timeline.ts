@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { BeatLine } from "./beat_rollup.ts";
 import { StorePushes } from "./store_pushes.ts";
 import type { EventKind, EventRecord, MessageState } from "./store_record.ts";
 import {
@@ -16,7 +15,6 @@ import {
   type SqlValue,
 } from "./store_statements.ts";
 
-const DAY_MS = 24 * 3_600_000;
 /** Journals of one client of which it is known how far they have been read; a new data directory begins a new one. */
 const MAX_JOURNALS = 10;
 
@@ -32,33 +30,7 @@ export class StoreTimeline extends StorePushes {
         event.at,
         event.client,
       );
-      this.#addToDay(event.client, { at: event.at, line: event.data as Partial<BeatLine> });
     }
-  }
-
-  /** Adds a minute of heartbeats to its day, which is kept for longer. */
-  #addToDay(client: string, { at, line }: { at: number; line: Partial<BeatLine> }): void {
-    const { beats = 0, gap_ms: gap = null, gap_max_ms: longest, rtt_ms: roundTrip = null } = line;
-    this.run(
-      `INSERT INTO link_day (client, day, beats, minutes, gap_sum, gap_squares, gap_max, round_trips,
-         round_trip_sum)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (client, day) DO UPDATE SET beats = beats + excluded.beats,
-         minutes = minutes + excluded.minutes, gap_sum = gap_sum + excluded.gap_sum,
-         gap_squares = gap_squares + excluded.gap_squares,
-         gap_max = max(gap_max, excluded.gap_max),
-         round_trips = round_trips + excluded.round_trips,
-         round_trip_sum = round_trip_sum + excluded.round_trip_sum`,
-      client,
-      Math.floor(at / DAY_MS),
-      beats,
-      gap === null ? 0 : 1,
-      gap ?? 0,
-      (gap ?? 0) ** 2,
-      longest ?? 0,
-      roundTrip === null ? 0 : 1,
-      roundTrip ?? 0,
-    );
   }
 
   /**

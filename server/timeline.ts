@@ -11,6 +11,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { type Beat, BeatRollup, minuteOf, ROLLUP_MS } from "./beat_rollup.ts";
+import { type LinkDay, LinkQuality } from "./link_quality.ts";
 import { RateLimit } from "./rate_limit.ts";
 import type { Roster } from "./roster.ts";
 import type { Store } from "./store.ts";
@@ -40,6 +41,8 @@ export interface TimelineOptions {
   log: Logger;
   /** Who bears which name. */
   roster: Roster;
+  /** A gap between two heartbeats that is longer, in milliseconds, is an absence and says nothing of the link. */
+  absentMs: number;
 }
 
 type NewEvent = Omit<EventRecord, "seq" | "clientName" | "message">;
@@ -57,11 +60,13 @@ export class Timeline {
   #writing: Promise<void> | undefined;
   #followers = new Set<() => void>();
   #audits: RateLimit;
+  readonly #links: LinkQuality;
 
   /** Starts with nothing to write. */
   constructor(options: TimelineOptions) {
     this.#options = options;
-    const { clock } = options;
+    const { absentMs, clock } = options;
+    this.#links = new LinkQuality(absentMs);
     this.#audits = new RateLimit({ clock, burst: AUDIT_BURST, refillMs: AUDIT_REFILL_MS });
   }
 
@@ -83,11 +88,14 @@ export class Timeline {
       this.#startTimer();
     }
     rollup.add({ ...beat, gapMs }, at);
+    if (gapMs !== undefined) this.#links.addGap(client, gapMs, at);
   }
 
   /** Notes a measured round trip of a client, in milliseconds. */
   roundTrip(client: string, ms: number): void {
-    this.#open.get(client)?.addRoundTrip(ms);
+    const rollup = this.#open.get(client);
+    rollup?.addRoundTrip(ms);
+    if (rollup !== undefined) this.#links.addRoundTrip(client, ms, this.#options.clock.wall());
   }
 
   /**
@@ -178,7 +186,7 @@ export class Timeline {
     const batch = this.#waiting.slice();
     if (batch.length === 0) return;
     try {
-      await store.addEvents(batch);
+      await Promise.all([store.addEvents(batch), this.#writeLinks(this.#links.take())]);
       // Meanwhile more may have come, and the oldest may have been dropped.
       const written = new Set(batch);
       this.#waiting = this.#waiting.filter((event) => !written.has(event));
@@ -195,6 +203,15 @@ export class Timeline {
     log.error("Left {dropped} minutes of heartbeats out: the database took none for too long", {
       dropped,
     });
+  }
+
+  /** Never rejects: what could not be written is added to what comes. */
+  async #writeLinks(links: LinkDay[]): Promise<void> {
+    try {
+      await this.#options.store.addLinks(links);
+    } catch {
+      this.#links.giveBack(links); // The beats of the same minutes fail with it, and say so.
+    }
   }
 
   #stopTimer(): void {

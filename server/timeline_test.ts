@@ -28,6 +28,7 @@ function overSlowStore() {
       written.push(events);
       return gate.promise;
     },
+    addLinks: () => Promise.resolve(),
   } as unknown as Store;
   const log = {
     info: () => {},
@@ -44,7 +45,7 @@ function overSlowStore() {
     written,
     errors,
     answer,
-    timeline: new Timeline({ clock, store, log, roster: new Roster() }),
+    timeline: new Timeline({ clock, store, log, roster: new Roster(), absentMs: MINUTE }),
   };
 }
 
