@@ -7,8 +7,8 @@
 import { CalendarError, checkZone, localZone } from "./alert/calendar.ts";
 import { OperationError } from "./operation_error.ts";
 import type { ServerParts } from "./parts.ts";
-import { phi, reportOf, type ReportView } from "./report.ts";
-import type { Member } from "./roster.ts";
+import { phi, type ReportLine, reportOf, type ReportView } from "./report.ts";
+import type { ClientRecord } from "./store_record.ts";
 
 /** The month that is wanted. */
 export interface ReportRequest {
@@ -18,9 +18,9 @@ export interface ReportRequest {
   zone?: string | undefined;
 }
 
-/** Makes the reports of these clients, in their order. */
+/** Makes the reports of these clients, in their order; of revoked ones only if they were there. */
 export async function makeReports(
-  members: readonly Member[],
+  clients: readonly ClientRecord[],
   { request, parts }: { request: ReportRequest; parts: ServerParts },
 ): Promise<ReportView[]> {
   const { clock, store, watch } = parts;
@@ -33,8 +33,9 @@ export async function makeReports(
   const isPresent = now < span.to;
   const absences = await store.serverAbsences(within.from);
   const reports: ReportView[] = [];
-  for (const { record } of members) {
-    const [lines, days] = await Promise.all([
+  for (const record of clients) {
+    const { name, revoked } = record;
+    const [kept, days] = await Promise.all([
       store.reportLines(record.id, within),
       store.linkDays(record.id, within),
     ]);
@@ -43,9 +44,28 @@ export async function makeReports(
     const suspicion = isPresent && presence?.connected === true && gapMs !== undefined
       ? phi(clock.now() - presence.lastHeard, { gapMs, jitterMs: presence.jitterMs ?? 0 })
       : undefined;
-    reports.push(reportOf({ name: record.name, lines, days, absences, ...within }, suspicion));
+    const lines = kept.length > 0 ? withEnd(record, kept) : linesOf(record, within);
+    const report = reportOf({ name, revoked, lines, days, absences, ...within }, suspicion);
+    const { maintenance_ms, planned_ms, watched_ms } = report;
+    if (!revoked || watched_ms + planned_ms + maintenance_ms > 0) reports.push(report);
   }
   return reports;
+}
+
+/** A client that has not changed for longer than lines are kept is as its record has it. */
+function linesOf(
+  { cause, lastSeen, revoked, state, stateSince: at }: ClientRecord,
+  { from }: { from: number },
+): ReportLine[] {
+  if (revoked || lastSeen === undefined || at >= from) return [];
+  return [{ at, kind: "state", data: { state, cause } }];
+}
+
+/** Whoever had to give its name up is revoked without a line that says so: it was last there when it was last seen. */
+function withEnd({ lastSeen = 0, revoked }: ClientRecord, lines: ReportLine[]): ReportLine[] {
+  if (!revoked) return lines;
+  const at = Math.max(lastSeen, lines.at(-1)?.at ?? 0);
+  return [...lines, { at, kind: "audit", data: { action: "revoked" } }];
 }
 
 /** The first moment of a month and that of the next one, in its zone. */

@@ -244,11 +244,17 @@ export class Operations {
     return this.#follow(this.#filter(request), signal);
   }
 
-  /** What was of one client, of those with a tag, or of all in a month. */
-  async report(who: string | undefined, request: ReportRequest): Promise<ReportView[]> {
-    const { roster } = this.#parts;
-    const members = who === undefined ? roster.members() : this.#resolve(who);
-    return await makeReports(members, { request, parts: this.#parts });
+  /** What was of one client, of those with a tag, or of all in a month; of revoked ones too, if they were there. */
+  async report(who = "all", request: ReportRequest): Promise<ReportView[]> {
+    const { roster, store } = this.#parts;
+    const revoked = (await store.revokedClients()).filter(({ name, tags }) =>
+      who === "all" ||
+      (who.startsWith("@") ? tags.includes(who.slice(1)) : sameName(name, who))
+    );
+    const isKnown = who === "all" || revoked.length > 0;
+    const members = isKnown ? roster.resolve(who) : this.#resolve(who);
+    const clients = [...members.map(({ record }) => record), ...revoked];
+    return await makeReports(clients, { request, parts: this.#parts });
   }
 
   /** Copies the database and the server's key into a new file at an absolute path. */
@@ -373,6 +379,11 @@ export class Operations {
     if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) refuse("its life must be above 0 and at most a year");
     if (name !== undefined && uses > 1) refuse("a name is for one machine, so --uses must be 1");
   }
+}
+
+/** Whether names differ in nothing but their case. */
+function sameName(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
 }
 
 /** Throws when a message could not be queued for everybody, with the names of those. */

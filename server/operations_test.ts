@@ -298,6 +298,63 @@ Deno.test("report() shows the link of a client as it is, however often its machi
   assertEquals(planned_ms, 16 * HOUR);
 });
 
+Deno.test("report() knows revoked clients for as long as they were there, apart from others of their name", async () => {
+  await using place = await begin();
+  const { server, operations } = place;
+  const { clock } = server;
+  await server.connect(await server.enrol("till-3", ["shop"]));
+  await clock.advance(10_000);
+  await operations.revoke("till-3");
+  await clock.advance(HOUR);
+  const month = { zone: "UTC" };
+  for (const who of ["TILL-3", "@shop", "all", undefined]) {
+    const [gone, ...others] = await operations.report(who, month);
+    assertEquals([gone?.name, gone?.revoked, gone?.watched_ms], ["till-3", true, 10_000]);
+    assertEquals([others, gone?.down_ms], [[], 0]);
+  }
+  await server.connect(await server.enrol("till-3"));
+  await clock.advance(20_000);
+  const both = await operations.report("till-3", month);
+  assertEquals(both.map(({ revoked, watched_ms }) => [revoked, watched_ms]), [
+    [false, 20_000],
+    [true, 10_000],
+  ]);
+  clock.jumpWall(40 * 24 * HOUR);
+  assertEquals((await operations.report("till-3", month)).map(({ revoked }) => revoked), [false]);
+});
+
+Deno.test("report() begins a month in the state in which it began, also under FLAPPING, and for a client that has not changed for years", async () => {
+  await using place = await begin();
+  const { server, operations } = place;
+  const { clock, tables } = server;
+  const NOW = clock.wall();
+  const BEGIN = Date.UTC(2026, 10, 1);
+  const { keyId } = await server.enrol("till-3");
+  const state = (at: number, data: Record<string, unknown>) =>
+    tables.addEvents([{ at, client: keyId, kind: "state", data: { cause: "silent", ...data } }]);
+  const seen = { last_seen: new Date(BEGIN - HOUR).toISOString() };
+  state(BEGIN - 2 * HOUR, { state: "UP", from: null });
+  state(BEGIN - HOUR, { state: "DOWN", from: "SUSPECT", flapping: true, ...seen });
+  state(BEGIN - HOUR, { state: "FLAPPING", from: "DOWN" });
+  state(BEGIN + HOUR, { state: "UP", from: "DOWN", downtime_ms: 2 * HOUR, flapping: true });
+  state(BEGIN + 2 * HOUR, { state: "UP", from: "FLAPPING" });
+  const report = async (who: string) => {
+    for (const record of tables.clients()) server.parts.roster.admit(record);
+    return (await operations.report(who, { zone: "UTC" }))[0];
+  };
+  const flapping = await report("till-3");
+  assertEquals([flapping?.down_ms, flapping?.flapping_ms], [HOUR, 2 * HOUR]);
+  assertEquals(flapping?.watched_ms, NOW - BEGIN);
+  const steady = await server.enrol("steady");
+  const since = NOW - 500 * 24 * HOUR;
+  const record = { client: steady.keyId, state: "UP" as const, cause: undefined, at: since };
+  const line = { ...record, lastSeen: NOW, data: { state: "UP", from: null } };
+  tables.recordChanges([{ state: line, alerts: [] }]);
+  assertEquals(tables.prune(NOW), 1, "its only line is not kept any more");
+  const old = await report("steady");
+  assertEquals([old?.uptime, old?.watched_ms], [1, NOW - BEGIN]);
+});
+
 Deno.test("log() shows beats that have not been written yet", async () => {
   await using place = await begin();
   const { server, operations } = place;

@@ -2,8 +2,8 @@
  * What was of a client in a span of time: uptime, outages with their causes, and the quality of its link. Pure; times are
  * milliseconds since 1970 unless they are told otherwise.
  *
- * What counts how: a client is watched from its first line to the end of the span, except while the server did not run, while
- * it was PLANNED, and for outages that began in a maintenance, up to the moment at which they became an alert. An outage
+ * What counts how: a client is watched from when it was first seen to the end of the span, except while the server did not run,
+ * while it was PLANNED or had been revoked, and for outages that began in a maintenance, up to the moment at which they became an alert. An outage
  * lasts from the last byte before it to the first one after it. Uptime is the part of the watched time without outages.
  *
  * @module
@@ -14,7 +14,8 @@ import { type LinkDay, sumOf } from "./link_quality.ts";
 /** One line of a client's timeline. */
 export interface ReportLine {
   readonly at: number;
-  readonly kind: "state" | "alert";
+  /** `audit` is when it was revoked. */
+  readonly kind: "state" | "alert" | "audit";
   readonly data: Readonly<Record<string, unknown>>;
 }
 
@@ -27,6 +28,8 @@ export interface ServerAbsence {
 /** What a report is made from. */
 export interface ReportInput {
   readonly name: string;
+  readonly revoked: boolean;
+  /** In order; those after the span count for what they tell of it. */
   readonly lines: readonly ReportLine[];
   readonly absences: readonly ServerAbsence[];
   readonly days: readonly LinkDay[];
@@ -53,6 +56,8 @@ export interface OutageView {
 export interface ReportView {
   /** Its name. */
   name: string;
+  /** Whether it has been shut out since. */
+  revoked: boolean;
   /** The span: its beginning, and its end or now. */
   from: string;
   to: string;
@@ -93,6 +98,8 @@ interface Span {
 }
 
 interface Outage extends Span {
+  /** When the last byte before it came, from which its length is told. */
+  lastSeen: number;
   cause: string;
   isOver: boolean;
   /** Up to here it counts as maintenance; undefined when it did not begin in one. */
@@ -102,23 +109,23 @@ interface Outage extends Span {
 /** Makes the report of one client; `phi` is of the present silence. */
 export function reportOf(input: ReportInput, presentPhi: number | undefined): ReportView {
   const { from, to, lines, absences } = input;
-  const first = lines[0]?.at ?? to;
-  const whole: Span = { from: Math.max(from, Math.min(first, to)), to };
-  const { outages, planned, flapping } = readLines(lines, to);
-  const away = clip(absences, whole);
+  const whole: Span = { from: Math.max(from, Math.min(firstSeen(lines) ?? to, to)), to };
+  const { outages, planned, flapping, gone } = readLines(lines, to);
+  const away = without(clip(absences, whole), gone);
   const excused = clip(
     outages.flatMap(({ from, excusedTo }) =>
       excusedTo === undefined ? [] : [{ from, to: excusedTo }]
     ),
     whole,
   );
-  const watched = without([whole], [...away, ...clip(planned, whole), ...excused]);
+  const watched = without([whole], [...away, ...clip([...planned, ...gone], whole), ...excused]);
   const down = overlap(outages, watched);
   const shown = outages.filter((outage) => clip([outage], whole).length > 0);
   const watchedMs = total(watched);
   const downMs = total(down);
   return {
     name: input.name,
+    revoked: input.revoked,
     from: iso(whole.from),
     to: iso(to),
     uptime: watchedMs === 0 ? null : (watchedMs - downMs) / watchedMs,
@@ -153,16 +160,34 @@ export function phi(
   return silenceMs > gapMs ? -Math.log10(e / (1 + e)) : -Math.log10(1 - 1 / (1 + e));
 }
 
+/** When a client was first seen: before all lines that are kept, where the first one tells of a state that it was in. */
+function firstSeen([first]: readonly ReportLine[]): number | undefined {
+  if (first?.kind !== "state") return first?.at;
+  const { from } = first.data;
+  // PLANNED may also mean that nobody had seen it yet.
+  return typeof from === "string" && from !== "PLANNED" ? -Infinity : first.at;
+}
+
 /** Goes through the lines once, and finds what lasted from which to which. */
 function readLines(
   lines: readonly ReportLine[],
   to: number,
-): { outages: Outage[]; planned: Span[]; flapping: Span[] } {
-  const found = { outages: [] as Outage[], planned: [] as Span[], flapping: [] as Span[] };
+): { outages: Outage[]; planned: Span[]; flapping: Span[]; gone: Span[] } {
+  const spans = { planned: [] as Span[], flapping: [] as Span[], gone: [] as Span[] };
+  const found = { outages: [] as Outage[], ...spans };
   let outage: Outage | undefined;
   let plannedSince: number | undefined;
   let flappingSince: number | undefined;
+  let goneSince: number | undefined;
   for (const { at, kind, data } of lines) {
+    if (kind === "audit") {
+      if (outage !== undefined) found.outages.push(ended(outage, at));
+      if (plannedSince !== undefined) found.planned.push({ from: plannedSince, to: at });
+      if (flappingSince !== undefined) found.flapping.push({ from: flappingSince, to: at });
+      outage = plannedSince = flappingSince = undefined;
+      goneSince ??= at;
+      continue;
+    }
     if (kind === "alert") {
       const opens = data.state === "open" && data.status === "down";
       if (opens && outage?.excusedTo !== undefined) {
@@ -170,6 +195,8 @@ function readLines(
       }
       continue;
     }
+    if (goneSince !== undefined) found.gone.push({ from: goneSince, to: at });
+    goneSince = undefined;
     const state = String(data.state);
     if (data.from === "FLAPPING" && flappingSince !== undefined) {
       found.flapping.push({ from: flappingSince, to: at });
@@ -184,8 +211,8 @@ function readLines(
       plannedSince = undefined;
     }
     if (outage !== undefined && state !== "DOWN") {
-      const downtime = Number(data.downtime_ms ?? at - outage.from);
-      found.outages.push(ended(outage, Math.min(at, outage.from + downtime)));
+      const heardAgain = outage.lastSeen + Number(data.downtime_ms ?? at - outage.lastSeen);
+      found.outages.push(ended(outage, Math.max(outage.from, Math.min(at, heardAgain))));
       outage = undefined;
     }
     if (state === "PLANNED") plannedSince ??= at;
@@ -194,16 +221,18 @@ function readLines(
   if (outage !== undefined) found.outages.push(outage);
   if (plannedSince !== undefined) found.planned.push({ from: plannedSince, to });
   if (flappingSince !== undefined) found.flapping.push({ from: flappingSince, to });
+  if (goneSince !== undefined) found.gone.push({ from: goneSince, to });
   return found;
 }
 
 function begun(data: ReportLine["data"], { at, to }: { at: number; to: number }): Outage {
-  const lastSeen = Date.parse(String(data.last_seen));
-  // A planned absence is no outage before it is overdue.
-  const from = data.cause === "planned overdue" || Number.isNaN(lastSeen) ? at : lastSeen;
+  const seen = Date.parse(String(data.last_seen));
+  const lastSeen = Number.isNaN(seen) ? at : seen;
   const isMuted = data.muted === true;
   return {
-    from,
+    // A planned absence is no outage before it is overdue.
+    from: data.cause === "planned overdue" ? at : lastSeen,
+    lastSeen,
     to,
     cause: String(data.cause),
     isOver: false,

@@ -24,7 +24,16 @@ function outage(from: number, to: number, cause = "silent"): [ReportLine, Report
 }
 
 function report(lines: ReportLine[], other: Partial<ReportInput> = {}) {
-  const input = { name: "till-3", lines, absences: [], days: [], from: BEGIN, to: END, ...other };
+  const input = {
+    name: "till-3",
+    revoked: false,
+    lines,
+    absences: [],
+    days: [],
+    from: BEGIN,
+    to: END,
+    ...other,
+  };
   return reportOf(input, undefined);
 }
 
@@ -93,6 +102,52 @@ Deno.test("what was planned is not watched, until it is overdue", () => {
   ]);
   assertEquals([made.planned_ms, made.down_ms], [2 * HOUR, 3 * HOUR]);
   assertEquals(made.watched_ms, DAYS_30 - 2 * HOUR);
+});
+
+Deno.test("what was planned and overdue ends with the first byte after it too", () => {
+  const at = BEGIN + HOUR;
+  const seen = iso(at);
+  const made = report([
+    THERE,
+    line(at, { state: "PLANNED", from: "UP", cause: "said bye: reboot" }),
+    line(at + HOUR, { state: "DOWN", from: "PLANNED", cause: "planned overdue", last_seen: seen }),
+    line(at + 2 * HOUR + 20_000, { state: "UP", from: "DOWN", downtime_ms: 2 * HOUR }),
+  ]);
+  assertEquals([made.planned_ms, made.down_ms], [HOUR, HOUR]);
+});
+
+Deno.test("a client is nobody's while it is revoked, whatever it was before", () => {
+  const at = BEGIN + HOUR;
+  const revoked: ReportLine = { at: at + 3 * HOUR, kind: "audit", data: { action: "revoked" } };
+  const back = line(at + 9 * HOUR, { state: "UP", from: null });
+  for (
+    const [before, down, planned] of [
+      [line(at, { state: "DOWN", from: "SUSPECT", cause: "silent", last_seen: iso(at) }), 3, 0],
+      [line(at, { state: "PLANNED", from: "UP", cause: "said bye: stop" }), 0, 3],
+      [line(at, { state: "UP", from: "SUSPECT" }), 0, 0],
+    ] as const
+  ) {
+    const made = report([THERE, before, revoked, back]);
+    assertEquals([made.down_ms, made.planned_ms], [down * HOUR, planned * HOUR]);
+    assertEquals(made.watched_ms, DAYS_30 - 6 * HOUR - planned * HOUR);
+    assertEquals(made.outages.map(({ to }) => to), down > 0 ? [iso(revoked.at)] : []);
+  }
+  assertEquals(report([THERE, { ...revoked, at: BEGIN - 1 }]).watched_ms, 0);
+  assertEquals(
+    report([THERE, { ...revoked, at: BEGIN - 1 }, back]).watched_ms,
+    DAYS_30 - 10 * HOUR,
+  );
+});
+
+Deno.test("a client whose first line that is kept tells of a state before it was watched from the beginning", () => {
+  const made = report(outage(END - 2 * HOUR, END - HOUR));
+  assertEquals([made.watched_ms, made.down_ms], [DAYS_30, HOUR]);
+});
+
+Deno.test("an outage that was noticed after the month counts for the month in which it began", () => {
+  const made = report([THERE, ...outage(END - 30_000, END + HOUR)]);
+  assertEquals([made.down_ms, made.outages.map(({ to }) => to)], [30_000, [iso(END + HOUR)]]);
+  assertEquals(report([THERE, ...outage(END + 1, END + HOUR)]).outages, []);
 });
 
 Deno.test("the time in which the server did not run is nobody's, also inside an outage", () => {
@@ -204,7 +259,7 @@ Deno.test("phi() grows with silence: about 0.3 at the usual gap, 2.9 at 3 deviat
 Deno.test("reportRows() has a column for each figure, and as many cells in each row", () => {
   const down = outage(BEGIN + HOUR, BEGIN + 2 * HOUR);
   const [head, row, ...others] = reportRows([report([THERE, ...down])]);
-  assertEquals([head?.length, row?.length, others], [17, 17, []]);
+  assertEquals([head?.length, row?.length, others], [18, 18, []]);
   const cell = (name: string) => row?.[head?.indexOf(name) ?? 0];
   assertEquals([cell("name"), cell("down_ms"), cell("phi")], ["till-3", String(HOUR), ""]);
   assertEquals([cell("outages"), cell("causes")], ["1", "1 silent"]);

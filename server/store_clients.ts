@@ -17,6 +17,12 @@ export class StoreClients extends StoreStatements {
       .map(toClient);
   }
 
+  /** Clients that are revoked, by name. */
+  revokedClients(): ClientRecord[] {
+    return this.all("SELECT * FROM client WHERE revoked = 1 ORDER BY name COLLATE NOCASE, id")
+      .map(toClient);
+  }
+
   /** One client by id, revoked ones included. */
   client(id: string): ClientRecord | undefined {
     const row = this.get("SELECT * FROM client WHERE id = ?", id);

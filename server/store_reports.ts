@@ -13,6 +13,11 @@ import type { Row } from "./store_statements.ts";
 /** Lines of one client that one report reads at most; the newest are left out beyond that. */
 export const MAX_REPORT_LINES = 50_000;
 
+const DAY_MS = 24 * 3_600_000;
+/** An outage is noticed after so long at most, in milliseconds. */
+const AFTER_MS = DAY_MS;
+const IS_REVOKED = "(kind = 'audit' AND data ->> 'action' = 'revoked')";
+
 /** The tables of reports, beside those of `store_alerts.ts`. */
 export class StoreReports extends StoreAlerts {
   /** Notes that the server is alive. */
@@ -29,20 +34,31 @@ export class StoreReports extends StoreAlerts {
     return row === undefined ? undefined : Number(row.at);
   }
 
-  /** The lines of a client's states and alerts in a span, in order, with the last state before it. */
+  /**
+   * The lines of a client's states and alerts in a span, and when it was revoked, in order; before them those that say how the
+   * span began, and after them those of a day, which may tell of an outage that began within.
+   */
   reportLines(client: string, { from, to }: { from: number; to: number }): ReportLine[] {
-    const before = this.all(
-      `SELECT at, kind, data FROM event WHERE client = ? AND kind = 'state' AND at < ?
-       ORDER BY at DESC, seq DESC LIMIT 1`,
-      client,
-      from,
+    const last = (condition: string) =>
+      this.all(
+        `SELECT seq, at, kind, data FROM event WHERE client = ? AND at < ? AND (${condition})
+         ORDER BY at DESC, seq DESC LIMIT 1`,
+        client,
+        from,
+      );
+    const before = [
+      ...last(`kind = 'state' AND data ->> 'state' <> 'FLAPPING' OR ${IS_REVOKED}`),
+      ...last(`kind = 'state' AND 'FLAPPING' IN (data ->> 'state', data ->> 'from')`),
+    ].sort((one, other) =>
+      Number(one.at) - Number(other.at) || Number(one.seq) - Number(other.seq)
     );
     const within = this.all(
-      `SELECT at, kind, data FROM event WHERE client = ? AND kind IN ('state', 'alert')
+      `SELECT at, kind, data FROM event WHERE client = ?
+       AND (kind IN ('state', 'alert') OR ${IS_REVOKED})
        AND at >= ? AND at < ? ORDER BY at, seq LIMIT ?`,
       client,
       from,
-      to,
+      to + AFTER_MS,
       MAX_REPORT_LINES,
     );
     return [...before, ...within].map((row) => ({
@@ -87,8 +103,6 @@ export class StoreReports extends StoreAlerts {
     ).map(toLinkDay);
   }
 }
-
-const DAY_MS = 24 * 3_600_000;
 
 function toLinkDay(row: Row): LinkDay {
   return {

@@ -44,6 +44,6 @@ Deno.test("report tells outages of a client from those of the server, across a k
   const sheet = await server.command("report", "--csv", "--zone", "UTC");
   const rows = sheet.stdout.split("\r\n");
   assertEquals([rows.length, rows.at(-1)], [4, ""], sheet.stdout);
-  assertMatch(rows[0] ?? "", /^name,from,to,uptime,/);
-  assertMatch(rows[1] ?? "", /^front,[^,]+,[^,]+,1,/);
+  assertMatch(rows[0] ?? "", /^name,revoked,from,to,uptime,/);
+  assertMatch(rows[1] ?? "", /^front,false,[^,]+,[^,]+,1,/);
 });

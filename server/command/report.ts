@@ -46,7 +46,7 @@ function rowOf(report: ReportView): Cell[] {
   const causes = Object.entries(report.causes).map(([cause, count]) => `${count} ${cause}`);
   const ms = (value: number | null) => value === null ? "-" : duration(value);
   return [
-    report.name,
+    report.revoked ? `${report.name} (revoked)` : report.name,
     uptimeText(report.uptime),
     duration(report.watched_ms),
     report.down_ms === 0 ? "-" : duration(report.down_ms),
@@ -77,6 +77,7 @@ function printOutages(reports: readonly ReportView[], terminal: Terminal): void 
 
 const COLUMNS = [
   "name",
+  "revoked",
   "from",
   "to",
   "uptime",
