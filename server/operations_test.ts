@@ -323,6 +323,24 @@ Deno.test("report() knows revoked clients for as long as they were there, apart 
   assertEquals((await operations.report("till-3", month)).map(({ revoked }) => revoked), [false]);
 });
 
+Deno.test("report() counts a month of daylight saving as long as it is, by the clock on the wall of its zone", async () => {
+  await using place = await begin();
+  const { server, operations } = place;
+  const identity = await server.enrol("till-3");
+  await server.connect(identity);
+  const at = Date.UTC(2026, 7, 1);
+  const line = { at, client: identity.keyId, kind: "state" as const };
+  server.tables.addEvents([{ ...line, data: { state: "UP", from: null } }]);
+  const hours = async (month: string, zone: string) => {
+    const [till] = await operations.report("till-3", { month, zone });
+    return (till?.watched_ms ?? 0) / HOUR;
+  };
+  assertEquals(await hours("2026-10", "UTC"), 31 * 24);
+  assertEquals(await hours("2026-10", "Europe/Berlin"), 31 * 24 + 1);
+  assertEquals(await hours("2026-10", "Australia/Lord_Howe"), 31 * 24 - 0.5);
+  assertEquals(await hours("2026-09", "America/New_York"), 30 * 24);
+});
+
 Deno.test("report() begins a month in the state in which it began, also under FLAPPING, and for a client that has not changed for years", async () => {
   await using place = await begin();
   const { server, operations } = place;

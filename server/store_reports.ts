@@ -16,6 +16,12 @@ export const MAX_REPORT_LINES = 50_000;
 const DAY_MS = 24 * 3_600_000;
 /** An outage is noticed after so long at most, in milliseconds. */
 const AFTER_MS = DAY_MS;
+/** LATE and SUSPECT are UP to a report unless DOWN follows; a bad link makes thousands of such lines. */
+const IS_TURN = `(kind = 'state' AND (data ->> 'from' IS NULL
+  OR data ->> 'state' IN ('DOWN', 'PLANNED', 'FLAPPING')
+  OR data ->> 'from' IN ('DOWN', 'PLANNED', 'FLAPPING')))`;
+/** What the index `event_report` holds; it is used where this stands as it is there. */
+const IS_INDEXED = "kind IN ('state', 'alert', 'audit')";
 const IS_REVOKED = "(kind = 'audit' AND data ->> 'action' = 'revoked')";
 
 /** The tables of reports, beside those of `store_alerts.ts`. */
@@ -35,26 +41,26 @@ export class StoreReports extends StoreAlerts {
   }
 
   /**
-   * The lines of a client's states and alerts in a span, and when it was revoked, in order; before them those that say how the
+   * The lines of a client's changes to and from DOWN, PLANNED and FLAPPING and of its alerts in a span, and when it was revoked, in order; before them those that say how the
    * span began, and after them those of a day, which may tell of an outage that began within.
    */
   reportLines(client: string, { from, to }: { from: number; to: number }): ReportLine[] {
     const last = (condition: string) =>
       this.all(
-        `SELECT seq, at, kind, data FROM event WHERE client = ? AND at < ? AND (${condition})
+        `SELECT seq, at, kind, data FROM event WHERE client = ? AND at < ? AND ${IS_INDEXED} AND (${condition})
          ORDER BY at DESC, seq DESC LIMIT 1`,
         client,
         from,
       );
     const before = [
-      ...last(`kind = 'state' AND data ->> 'state' <> 'FLAPPING' OR ${IS_REVOKED}`),
+      ...last(`${IS_TURN} AND data ->> 'state' <> 'FLAPPING' OR ${IS_REVOKED}`),
       ...last(`kind = 'state' AND 'FLAPPING' IN (data ->> 'state', data ->> 'from')`),
     ].sort((one, other) =>
       Number(one.at) - Number(other.at) || Number(one.seq) - Number(other.seq)
     );
     const within = this.all(
-      `SELECT at, kind, data FROM event WHERE client = ?
-       AND (kind IN ('state', 'alert') OR ${IS_REVOKED})
+      `SELECT at, kind, data FROM event WHERE client = ? AND ${IS_INDEXED}
+       AND (kind = 'alert' OR ${IS_TURN} OR ${IS_REVOKED})
        AND at >= ? AND at < ? ORDER BY at, seq LIMIT ?`,
       client,
       from,

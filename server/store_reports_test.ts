@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { DAY, enrolled, NOW, openFakeStore } from "./fake_store.ts";
 import { LinkQuality } from "./link_quality.ts";
+import { MAX_REPORT_LINES } from "./store_reports.ts";
 
 /** A year, and a month to look back at it. */
 const KEPT_DAYS = 400;
@@ -53,4 +54,47 @@ Deno.test("noteAlive() keeps the last moment only", () => {
   store.noteAlive(NOW);
   store.noteAlive(NOW + 1);
   assertEquals(store.lastAlive(), NOW + 1);
+});
+
+Deno.test("reportLines() gives what a report turns on, with how its span began and what came the day after", () => {
+  using place = openFakeStore();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const state = (at: number, state: string, from: string | null) =>
+    store.addEvents([{ at: NOW + at, client: "k1", kind: "state", data: { state, from } }]);
+  const audit = (at: number, action: string) =>
+    store.addEvents([{ at: NOW + at, client: "k1", kind: "audit", data: { action } }]);
+  const lines = (from: number, to: number) =>
+    store.reportLines("k1", { from: NOW + from, to: NOW + to })
+      .map(({ at, data }) => `${at - NOW} ${data.state ?? data.action}`);
+  state(0, "UP", null);
+  state(1, "LATE", "UP");
+  state(2, "SUSPECT", "LATE");
+  state(3, "DOWN", "SUSPECT");
+  state(3, "FLAPPING", "DOWN");
+  audit(4, "replaced");
+  state(5, "UP", "DOWN");
+  audit(6, "revoked");
+  state(7 + DAY, "UP", null);
+  const first = ["0 UP", "3 DOWN", "3 FLAPPING", "5 UP", "6 revoked"];
+  assertEquals(lines(0, 7), first);
+  assertEquals(lines(0, 8), [...first, `${7 + DAY} UP`]);
+  assertEquals(lines(3, 7), first);
+  assertEquals(lines(4, 7), first.slice(1));
+  assertEquals(lines(7, 7), ["3 FLAPPING", "6 revoked"]);
+});
+
+Deno.test("reportLines() has room for a month of a link that is LATE every minute", () => {
+  using place = openFakeStore();
+  const { store } = place;
+  enrolled(store, "k1", "till-3");
+  const data = { state: "LATE", from: "UP" };
+  const late = Array.from({ length: MAX_REPORT_LINES + 1 }, (_, second) => ({
+    ...{ at: NOW + second * 1_000, client: "k1", kind: "state" as const, data },
+  }));
+  store.addEvents(late);
+  const at = NOW + late.length * 1_000;
+  store.addEvents([{ at, client: "k1", kind: "state", data: { state: "DOWN", from: "SUSPECT" } }]);
+  const lines = store.reportLines("k1", { from: NOW, to: at + 1 });
+  assertEquals(lines.map(({ data }) => data.state), ["DOWN"]);
 });

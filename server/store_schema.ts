@@ -287,5 +287,7 @@ export const STORE_MIGRATIONS: readonly Migration[] = [{
     trip_sum REAL NOT NULL,
     PRIMARY KEY (client, day)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX event_report ON event (client, at)
+    WHERE kind IN ('state', 'alert', 'audit');
   `,
 }];
