@@ -214,6 +214,7 @@ export class ControlSession implements Link, Session {
     watch.event(this.client, { kind: "connected", watched: true });
     this.ping();
     const at = clock.wall();
+    this.#noteAddress();
     this.member.record = { ...this.member.record, app: admitted.app, address, lastSeen: at };
     // A full disk must not keep a client from being watched.
     store.noteConnected(this.client, { app: admitted.app, address, at }).catch((error) =>
@@ -221,6 +222,14 @@ export class ControlSession implements Link, Session {
     );
     this.deliver();
     this.tellShown();
+  }
+
+  /** A machine that has moved, or another one, is to be found in its timeline. */
+  #noteAddress(): void {
+    const { address: from } = this.member.record;
+    const { address } = this;
+    if (from === "" || from === address) return;
+    void this.parts.timeline.audit("address_changed", { client: this.client, from, address });
   }
 
   async #serve(): Promise<void> {

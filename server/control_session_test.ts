@@ -651,6 +651,22 @@ for (const method of ["noteConnected", "markMessages", "waitingMessages", "addEv
   });
 }
 
+Deno.test("a client that comes back from another address leaves a line with both in its timeline", async () => {
+  await using server = await FakeServer.start();
+  const identity = await server.enrol("till-3");
+  for (const address of ["10.0.0.7", "10.0.0.7", "10.0.0.8"]) {
+    const peer = await server.connect(identity, { address });
+    peer.send({ verb: "BYE", reason: "reboot" });
+    await peer.ended;
+  }
+  const tool = await server.connect(identity, { address: "10.0.0.9", role: "tool" });
+  const moved = { action: "address_changed", from: "10.0.0.7", address: "10.0.0.8" };
+  assertEquals(server.audits(), [moved], "what a tool comes from is not the machine's address");
+  const [line] = server.tables.events({ kinds: ["audit"] });
+  assertEquals(line?.client, identity.keyId);
+  await tool.close();
+});
+
 Deno.test("[HB-32] a newer process replaces the older one, which gets BYE replaced", async () => {
   await using place = await begin();
   const { server, till, peer: old } = place;
